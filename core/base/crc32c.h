@@ -1,0 +1,11 @@
+/* crc32c.h - CRC-32C (Castagnoli, RFC 3720 appendix B.4); the CPU's instruction where there is one. */
+#ifndef BASE_CRC32C_H
+#define BASE_CRC32C_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Begin with crc 0; pass the result on to go on over further bytes. */
+uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+
+#endif

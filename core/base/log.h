@@ -1,0 +1,27 @@
+/*
+ * log.h - one line an entry on standard error.
+ *
+ * Under systemd (JOURNAL_STREAM names our stderr) a line begins with its priority
+ * "<6>"; elsewhere with time and level. Control bytes in what is logged are
+ * escaped, so that no event forges a line. Secrets never get here.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdarg.h>
+
+#include <patchbay/plugin.h>
+
+/* Set what is shown: entries up to `level`. Main thread, before the others start. */
+void log_open(enum pb_level level);
+/* One line: "[section] text" or, with section NULL, "text". Entries of one format and
+ * section beyond 10 a second are counted and summed up in one line when the burst is over. [any] */
+void log_write(enum pb_level, const char *section, const char *fmt, ...) PB_PRINTF(3, 4);
+void log_vwrite(enum pb_level, const char *section, const char *fmt, va_list);
+
+#define log_error(...) log_write(PB_ERROR, NULL, __VA_ARGS__)
+#define log_warn(...) log_write(PB_WARN, NULL, __VA_ARGS__)
+#define log_info(...) log_write(PB_INFO, NULL, __VA_ARGS__)
+#define log_debug(...) log_write(PB_DEBUG, NULL, __VA_ARGS__)
+
+#endif

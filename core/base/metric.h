@@ -1,0 +1,48 @@
+/*
+ * metric.h - counters and gauges, one atomic number each, in one registry.
+ *
+ * A metric belongs to a set (an instance's); the set's end frees it. Adding is one
+ * relaxed atomic; reading walks all sets under the registry's lock.
+ */
+#ifndef BASE_METRIC_H
+#define BASE_METRIC_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <patchbay/plugin.h>
+
+struct pb_metric {
+	struct pb_metric *next;
+	char *name, *help;
+	bool gauge;
+	_Atomic int64_t value;
+};
+
+struct metric_set {
+	struct metric_set *next;
+	struct metrics *in;
+	const char *kind, *instance, *plugin;	/* labels; the owner's, valid as long as the set */
+	struct pb_metric *first;
+};
+
+struct metrics {
+	pthread_mutex_t lock;	/* guards the sets' list and each set's */
+	struct metric_set *first;
+};
+
+void metrics_init(struct metrics *);
+void metrics_free(struct metrics *);
+void metric_set_open(struct metric_set *, struct metrics *, const char *kind,
+		     const char *instance, const char *plugin);
+void metric_set_close(struct metric_set *);
+/* The set's metric of that name, made when it is not there yet. Never NULL: out of memory ends
+ * the process. [any] */
+struct pb_metric *metric_get(struct metric_set *, const char *name, const char *help, bool gauge);
+/* Call `each` for every metric under the lock. */
+void metrics_each(struct metrics *, void (*each)(void *arg, const struct metric_set *,
+						  const struct pb_metric *), void *arg);
+
+#endif
