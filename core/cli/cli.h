@@ -1,0 +1,37 @@
+/*
+ * cli.h - the commands: one file each, chosen by cli_main().
+ *
+ * Exit status: 0 done, 1 failed, 2 usage, 3 no daemon, 4 not permitted.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+
+enum cli_exit { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_NO_DAEMON, CLI_NOT_PERMITTED };
+
+/* What every command accepts, already taken out of argv. */
+struct cli {
+	const char *config;	/* -c FILE; /etc/patchbay/patchbay.ini */
+	const char *plugin_dir;	/* --plugin-dir DIR; NULL: the configuration's, else the built-in */
+	bool json;		/* --json */
+	int argc;		/* what is left after the command's name: argv[0] is the name */
+	char **argv;
+};
+
+struct cli_command {
+	const char *name;
+	const char *usage;	/* "plugins [NAME]" */
+	const char *summary;	/* one line */
+	const char *help;	/* further lines for `patchbay NAME --help` */
+	int (*run)(struct cli *);
+};
+
+/* The daemon itself is above this folder: main.c hands in `run`. */
+int cli_main(int argc, char *argv[], int (*run)(struct cli *));
+
+int cli_check(struct cli *);
+int cli_plugins(struct cli *);
+int cli_status(struct cli *);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * options.h - one section's values against the option tables that declare them.
+ *
+ * A table is parser, validator, default and manual. A section is read against two:
+ * its plugin's own and the common one of its kind, which must not overlap.
+ * Getters cannot fail: a name that no table has, or another type, aborts (a bug).
+ */
+#ifndef CONFIG_OPTIONS_H
+#define CONFIG_OPTIONS_H
+
+#include <patchbay/plugin.h>
+
+#include "config/report.h"
+#include "event/template.h"
+
+struct options;
+
+/* One `key = value` as it stands in the file, `${…}` already filled in. */
+struct setting {
+	char *key, *value;
+	struct place place;
+	bool used;		/* set by options_read() */
+};
+
+struct section {
+	char *kind, *name;	/* "sink", "team"; name "" for [patchbay] */
+	char *title;		/* "sink team" or "patchbay" */
+	struct place place;
+	struct setting *settings;
+	size_t n, room;
+};
+
+/* What an option table itself gets wrong (a default outside its limits, a bad name, no help, a choice
+ * without choices, a name twice or in `common`): entries in `err`, one each. True when it is sound. */
+bool options_table_sound(const struct pb_option *own, const struct pb_option *common, struct pb_error *err);
+
+/* Parse `section` against the tables (either may be NULL). Everything wrong goes to the report: unknown
+ * keys (with the nearest name), bad values (with what was expected), missing required ones. Always returns
+ * an object; one with errors must not be used for opening. `own` and `common` must outlive it. */
+struct options *options_read(struct section *, const struct pb_option *own,
+			     const struct pb_option *common, struct report *);
+void options_free(struct options *);
+
+const char *options_str(const struct options *, const char *name);
+int64_t options_int(const struct options *, const char *name);
+bool options_bool(const struct options *, const char *name);
+const char *const *options_list(const struct options *, const char *name);
+bool options_isset(const struct options *, const char *name);
+const struct template *options_template(const struct options *, const char *name);
+/* The type of the option, or -1 when no table has it. */
+int options_type(const struct options *, const char *name);
+/* Where the option was written, else where its section begins. */
+struct place options_place(const struct options *, const char *name);
+/* True when both hold the same values: an unchanged section over a reload. */
+bool options_equal(const struct options *, const struct options *);
+/* Move every entry of `err` to the report at the option's own line or the section's. */
+void options_report(const struct options *, const char *title, struct pb_error *err, struct report *);
+
+#endif
