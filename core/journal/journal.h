@@ -1,0 +1,146 @@
+/*
+ * journal.h - what was accepted, in order, on disk: segments of appended blocks.
+ *
+ * One append is one block is one fdatasync: valid whole or not at all. Each event in
+ * it gets the next sequence number; numbers never restart and are never used twice. The
+ * journal knows framed records, not what they mean. It reads back any of them, cuts a
+ * torn tail at open, sets a broken block aside and goes on, and gives up segments that
+ * nobody needs. Two implementations: segments on disk (segment.c, block.c, recover.c)
+ * and one in memory that crashes on demand (simulated.c).
+ *
+ * Threads: one append at a time (the committing thread); everything else from one other
+ * thread (the router's), at the same time as an append.
+ */
+#ifndef JOURNAL_JOURNAL_H
+#define JOURNAL_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum record_kind {
+	RECORD_EVENT = 1,	/* the codec's bytes; takes a sequence number */
+	RECORD_MARK,		/* a source's position: dispatch/marks */
+	RECORD_WATERMARK,	/* lanes' progress: dispatch/watermarks */
+};
+
+/* Begin a record at the end of `to`; the payload is then appended to `to` and record_end() called with
+ * what record_begin() returned. What does not fit marks the buffer failed. */
+size_t record_begin(struct buf *to, enum record_kind);
+void record_end(struct buf *to, size_t begun);
+
+/* A place in the journal; compare with journal_pos_cmp(). {0, 0} is before everything. */
+struct journal_pos {
+	uint64_t segment, offset;
+};
+int journal_pos_cmp(struct journal_pos, struct journal_pos);
+
+struct record {
+	enum record_kind kind;
+	uint64_t seq;			/* of an event; of a mark or watermark: the seq the next event gets */
+	struct pb_span data;		/* until the next call on the cursor */
+	struct journal_pos block_end;	/* where the block after this record's begins */
+};
+
+struct journal_cursor;
+struct journal;
+
+struct journal_stat {
+	uint64_t first_seq;	/* the oldest event still there (== next_seq: none) */
+	uint64_t next_seq;	/* what the next event gets */
+	struct journal_pos end;	/* where the next block goes */
+	uint64_t bytes;		/* on disk, all segments, reserved space included */
+	size_t segments;
+	uint64_t damaged_blocks, damaged_bytes;	/* found since open */
+	uint64_t oldest_end_seq;	/* the seq after the last one of the oldest segment, if that is sealed; else 0 */
+};
+
+struct journal_ops {
+	int (*append)(struct journal *, const struct pb_span parts[], size_t n, uint32_t events,
+		      uint64_t *first_seq);
+	struct journal_cursor *(*cursor)(struct journal *, uint64_t seq);
+	struct journal_cursor *(*cursor_at)(struct journal *, struct journal_pos);
+	int (*next)(struct journal_cursor *, struct record *);
+	void (*cursor_close)(struct journal_cursor *);
+	int (*get)(struct journal *, uint64_t seq, struct buf *);
+	int (*trim)(struct journal *, uint64_t seq, struct journal_pos);
+	void (*stat)(struct journal *, struct journal_stat *);
+	void (*close)(struct journal *);
+};
+
+struct journal {
+	const struct journal_ops *ops;
+};
+
+struct journal_options {
+	uint64_t max_size;	/* append says -ENOSPC above it; bytes of all segments together */
+	uint64_t segment_size;	/* a new segment when this one is as large */
+};
+
+/* Open or make the journal in `folder` (made 0700 when missing). Recovers: cuts a torn tail, sets broken
+ * blocks aside as files in `folder`/damaged, logging each. NULL after error_add(); another format version, or
+ * a file that is no segment but bears a segment's name, is refused and nothing is changed. */
+struct journal *journal_open(const char *folder, const struct journal_options *, struct pb_error *);
+
+/* Make the `n` parts (framed records, `events` of them RECORD_EVENT) durable as one block.
+ * 0: *first_seq is the first event's number. -ENOSPC: nothing was appended, it may be tried again. Any other
+ * error: what is on disk is no longer known, the process must end. */
+static inline int journal_append(struct journal *j, const struct pb_span parts[], size_t n,
+				 uint32_t events, uint64_t *first_seq)
+{
+	return j->ops->append(j, parts, n, events, first_seq);
+}
+
+/* Read from the first block that has an event `seq` or later; records before it in that block are skipped (marks and
+ * watermarks in the block are not). NULL: out of memory. */
+static inline struct journal_cursor *journal_cursor(struct journal *j, uint64_t seq)
+{
+	return j->ops->cursor(j, seq);
+}
+
+/* Read from the block that begins at or after `pos`. */
+static inline struct journal_cursor *journal_cursor_at(struct journal *j, struct journal_pos pos)
+{
+	return j->ops->cursor_at(j, pos);
+}
+
+/* 1: a record; 0: the end of what is committed (call again later); -errno. A damaged block is set aside,
+ * counted and passed over. A cursor whose segment was trimmed goes on with the oldest one. */
+static inline int journal_next(struct journal *j, struct journal_cursor *c, struct record *r)
+{
+	return j->ops->next(c, r);
+}
+
+static inline void journal_cursor_close(struct journal *j, struct journal_cursor *c)
+{
+	if (c != NULL)
+		j->ops->cursor_close(c);
+}
+
+/* Append the bytes of event `seq` to `out`. 0, -ENOENT (trimmed, damaged or never there), -errno. */
+static inline int journal_get(struct journal *j, uint64_t seq, struct buf *out)
+{
+	return j->ops->get(j, seq, out);
+}
+
+/* Unlink each oldest sealed segment whose events are all below `seq` and which ends at or before `pos`. How many, or -errno. */
+static inline int journal_trim(struct journal *j, uint64_t seq, struct journal_pos pos)
+{
+	return j->ops->trim(j, seq, pos);
+}
+
+static inline void journal_stat(struct journal *j, struct journal_stat *st)
+{
+	j->ops->stat(j, st);
+}
+
+static inline void journal_close(struct journal *j)
+{
+	if (j != NULL)
+		j->ops->close(j);
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* simulated.h - a journal in memory that loses and reorders unsynced writes, tears blocks, fills up and fails
+ * on demand: for tests and the simulation. */
+#ifndef JOURNAL_SIMULATED_H
+#define JOURNAL_SIMULATED_H
+
+#include "journal/journal.h"
+
+/* A disk outlives the journals opened on it. */
+struct journal_disk;
+
+struct journal_disk *journal_disk_new(uint64_t seed);
+void journal_disk_free(struct journal_disk *);
+struct journal *journal_simulated(struct journal_disk *, const struct journal_options *);
+/* The next append fails with -error before (`written` false) or after its bytes may have reached the disk. */
+void journal_disk_fail(struct journal_disk *, int error, bool written);
+/* Space for this many bytes in all; UINT64_MAX: no limit. */
+void journal_disk_room(struct journal_disk *, uint64_t bytes);
+/* The machine dies: of what was written and not synced any part stays. The open journal must be closed (nothing more
+ * is written by that) and another opened. */
+void journal_disk_crash(struct journal_disk *);
+
+#endif

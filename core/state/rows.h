@@ -1,0 +1,93 @@
+/*
+ * rows.h - what the rows of the state say: each table's key and value, encoded and decoded.
+ *
+ * The one place that knows the bytes. Writers add to a batch, readers get a struct; what a
+ * struct points to is the caller's on the way in, and lives in `hold` on the way out.
+ */
+#ifndef STATE_ROWS_H
+#define STATE_ROWS_H
+
+#include "journal/journal.h"
+#include "state/state.h"
+
+/* names: a number for each name of a kind, never given twice. Lanes are named "ROUTE SINK" (a space between). */
+enum name_kind { NAME_SOURCE = 's', NAME_LANE = 'l', NAME_SINK = 'k' };
+struct name_row {
+	enum name_kind kind;
+	uint32_t number;	/* from 1 */
+	const char *name;
+};
+void rows_put_name(struct state_batch *, const struct name_row *);
+void rows_del_name(struct state_batch *, enum name_kind, const char *name);
+/* Each name in turn, until false. */
+int rows_each_name(struct state *, bool (*each)(void *arg, const struct name_row *), void *arg);
+
+/* lanes: all before the watermark is done, or is a straggler or dead */
+void rows_put_lane(struct state_batch *, uint32_t lane, uint64_t watermark);
+void rows_del_lane(struct state_batch *, uint32_t lane);
+int rows_get_lane(struct state *, uint32_t lane, uint64_t *watermark);	/* 0, -ENOENT, -errno */
+
+struct delivery_key {
+	uint32_t lane;
+	uint64_t seq;
+};
+
+/* stragglers and due: always written together; so a row has exactly one due row. */
+struct straggler_row {
+	uint32_t attempts;	/* made so far */
+	int64_t first_ms;	/* wall clock of the first failure, 0: none yet */
+	int64_t due_ms;		/* wall clock of the next attempt */
+	int64_t wait_ms;	/* what of the wait was left when this was written */
+	struct pb_span parts;	/* bit i: the i-th event that filters made of it is delivered; empty: none */
+	struct pb_span error;	/* one line */
+	struct pb_span response;	/* its start */
+};
+/* `old_due_ms` is the due time of the row that this replaces, -1 when there is none. */
+void rows_put_straggler(struct state_batch *, struct delivery_key, const struct straggler_row *,
+			int64_t old_due_ms);
+void rows_del_straggler(struct state_batch *, struct delivery_key, int64_t due_ms);
+int rows_get_straggler(struct state *, struct delivery_key, struct straggler_row *, struct buf *hold);
+/* Stragglers in the order they are due, until false. */
+int rows_each_due(struct state *, bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg);
+/* Stragglers of one lane with seq at or above `from`, in order, until false. */
+int rows_each_straggler(struct state *, uint32_t lane, uint64_t from,
+			bool (*each)(void *arg, struct delivery_key, const struct straggler_row *), void *arg);
+
+/* dead */
+enum dead_reason { DEAD_REJECTED = 1, DEAD_EXHAUSTED, DEAD_EXPIRED, DEAD_OVERFLOW, DEAD_FILTER, DEAD_REMOVED };
+/* "rejected", … */
+const char *dead_reason_name(enum dead_reason);
+struct dead_row {
+	enum dead_reason reason;
+	uint32_t attempts;
+	int64_t first_ms, dead_ms;	/* first failure; when it died; wall clock */
+	struct pb_span parts, error, response;
+};
+void rows_put_dead(struct state_batch *, struct delivery_key, const struct dead_row *);
+void rows_del_dead(struct state_batch *, struct delivery_key);
+int rows_each_dead(struct state *, uint32_t lane, uint64_t from,
+		   bool (*each)(void *arg, struct delivery_key, const struct dead_row *), void *arg);
+
+/* kept: events copied out of the journal, with the number of rows that need each */
+void rows_put_kept(struct state_batch *, uint64_t seq, uint32_t rows, struct pb_span event);
+void rows_del_kept(struct state_batch *, uint64_t seq);
+/* 0, -ENOENT, -errno; `event` may be NULL */
+int rows_get_kept(struct state *, uint64_t seq, uint32_t *rows, struct buf *event);
+
+/* marks: sources' positions */
+void rows_put_mark(struct state_batch *, uint32_t source, struct pb_span key, struct journal_pos read_at,
+		   struct pb_span value);
+void rows_del_mark(struct state_batch *, uint32_t source, struct pb_span key);
+int rows_get_mark(struct state *, uint32_t source, struct pb_span key, struct buf *value);
+
+/* meta */
+struct meta_row {
+	uint64_t applied_seq;		/* the journal up to here is in the state… */
+	struct journal_pos applied;	/* …: marks and watermarks of blocks from here on are not */
+	bool clean;			/* the daemon stopped by itself */
+	char node[37];			/* the store's own id, made once */
+};
+void rows_put_meta(struct state_batch *, const struct meta_row *);
+int rows_get_meta(struct state *, struct meta_row *);	/* 0, -ENOENT: a new store */
+
+#endif
