@@ -1,0 +1,20 @@
+#!/bin/sh
+# sources.sh - taste as a program: layering, lengths, contracts, words, and that each file is built.
+set -u
+cd "$srcdir" || exit 1
+check=tests/check
+status=0
+sources() { find "$@" -name '*.[ch]' | LC_ALL=C sort; }
+
+echo "layers:"
+awk -f $check/includes.awk $(sources core plugins) || status=1
+echo "lengths:"
+awk -f $check/lengths.awk $(sources core plugins tests) || status=1
+echo "words:"
+awk -f $check/words.awk $(sources include core plugins tests) || status=1
+echo "built:"
+for file in $(sources core plugins); do
+	grep -qF "$file" core/Makefile.inc plugins/Makefile.inc ||
+		{ echo "$file: in no Makefile.inc"; status=1; }
+done
+exit $status

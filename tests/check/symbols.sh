@@ -1,0 +1,32 @@
+#!/bin/sh
+# symbols.sh - the program exports what plugin.h declares, a plugin its descriptor, and no more.
+set -u
+status=0
+complain() { echo "$*"; status=1; }
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+awk -f "$srcdir/tests/check/symbols.awk" "$srcdir/include/patchbay/plugin.h" |
+	cmp - "$srcdir/core/patchbay.sym" ||
+	complain "core/patchbay.sym is not what tests/check/symbols.awk makes of plugin.h"
+
+tr -d '\t;' < "$srcdir/core/patchbay.sym" | grep '^pb_' | LC_ALL=C sort > "$work/declared"
+exported() { nm -D --defined-only "$1" | awk '{ print $3 }' | LC_ALL=C sort; }
+
+# A sanitizer's run-time library exports its own.
+if [ "$sanitizers" = no ]; then
+	exported patchbay > "$work/exported"
+else
+	exported patchbay | grep '^pb_' > "$work/exported"
+fi
+diff "$work/declared" "$work/exported" || complain "the program exports other symbols (>)"
+
+for plugin in plugins/*.so; do
+	[ -e "$plugin" ] || continue
+	found=$(exported "$plugin" | tr '\n' ' ')
+	[ "$found" = "patchbay_plugin " ] || complain "$plugin exports $found"
+	nm -D --undefined-only "$plugin" | awk '$2 ~ /^pb_/ { print $2 }' |
+		LC_ALL=C sort | LC_ALL=C comm -23 - "$work/declared" > "$work/lost"
+	[ ! -s "$work/lost" ] || complain "$plugin wants $(cat "$work/lost")"
+done
+exit $status
