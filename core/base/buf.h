@@ -35,7 +35,7 @@ int buf_add(struct buf *, const void *data, size_t len);
 int buf_add_str(struct buf *, const char *s);
 int buf_add_char(struct buf *, char c);
 int buf_printf(struct buf *, const char *fmt, ...) PB_PRINTF(2, 3);
-int buf_vprintf(struct buf *, const char *fmt, va_list);
+int buf_vprintf(struct buf *, const char *fmt, va_list) PB_PRINTF(2, 0);
 /* Drop the first `len` bytes. */
 void buf_consume(struct buf *, size_t len);
 /* The contents as a string that the caller frees; the buffer is empty afterwards.

@@ -7,5 +7,7 @@
 
 /* Begin with crc 0; pass the result on to go on over further bytes. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
+/* The same, never with the instruction: what other CPUs run, and for tests. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);
 
 #endif

@@ -29,7 +29,7 @@ void error_init(struct pb_error *);
 void error_free(struct pb_error *);
 /* Add an entry; `option` may be NULL. Keeps at most 1,000 entries. */
 void error_add(struct pb_error *, const char *option, const char *fmt, ...) PB_PRINTF(3, 4);
-void error_vadd(struct pb_error *, const char *option, const char *fmt, va_list);
+void error_vadd(struct pb_error *, const char *option, const char *fmt, va_list) PB_PRINTF(3, 0);
 /* The first entry's text, "" when there is none. */
 const char *error_text(const struct pb_error *);
 

@@ -17,7 +17,12 @@ void log_open(enum pb_level level);
 /* One line: "[section] text" or, with section NULL, "text". Entries of one format and
  * section beyond 10 a second are counted and summed up in one line when the burst is over. [any] */
 void log_write(enum pb_level, const char *section, const char *fmt, ...) PB_PRINTF(3, 4);
-void log_vwrite(enum pb_level, const char *section, const char *fmt, va_list);
+void log_vwrite(enum pb_level, const char *section, const char *fmt, va_list) PB_PRINTF(3, 0);
+/* Sum up now what is held back; main calls it about once a second, and at the end. [any] */
+void log_flush(void);
+/* Let the rate limit count by `clock`, and begin anew: for tests. */
+struct clock;
+void log_set_clock(const struct clock *clock);
 
 #define log_error(...) log_write(PB_ERROR, NULL, __VA_ARGS__)
 #define log_warn(...) log_write(PB_WARN, NULL, __VA_ARGS__)

@@ -42,5 +42,7 @@ int parse_list_next(const char **next, char *item, size_t size);
 bool glob_match(const char *pattern, const char *text);
 /* True for valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool utf8_valid(const void *data, size_t len);
+/* Bytes (1 to 4) of the valid UTF-8 character that begins at `at`; 0: none within `left`. */
+size_t utf8_length(const void *at, size_t left);
 
 #endif

@@ -1,0 +1,54 @@
+/* thread.c - threads with a name, and waits with a deadline. */
+#include "base/thread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#define NAME_SIZE 16	/* the kernel's, with NUL */
+#define WAIT_MAX_MS (INT64_C(1000) * 86400 * 365)
+
+int thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int r = pthread_create(t, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (r != 0)
+		return -r;
+	char cut[NAME_SIZE];
+	snprintf(cut, sizeof cut, "%s", name);
+	pthread_setname_np(*t, cut);
+	return 0;
+}
+
+void cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+	int r = pthread_condattr_init(&attr);
+	assert(r == 0);
+	r = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	assert(r == 0);
+	r = pthread_cond_init(cond, &attr);
+	assert(r == 0);
+	(void)r;
+	pthread_condattr_destroy(&attr);
+}
+
+bool cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t ms)
+{
+	if (ms < 0) {
+		pthread_cond_wait(cond, mutex);
+		return true;
+	}
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t wait = ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
+	int64_t nsec = until.tv_nsec + wait % 1000 * 1000000;
+	until.tv_sec += (time_t)(wait / 1000 + nsec / 1000000000);
+	until.tv_nsec = (long)(nsec % 1000000000);
+	return pthread_cond_timedwait(cond, mutex, &until) != ETIMEDOUT;
+}
