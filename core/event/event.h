@@ -22,7 +22,9 @@
 
 /* A new event with one reference; `body` is copied. NULL: out of memory. */
 struct pb_event *event_new(struct pb_span body, int64_t time_ms);
-/* The same attributes, time and id, another body (copied); seq and origin 0. */
+/* The same with `room` bytes for attributes in the one allocation (see attribute_need()). */
+struct pb_event *event_new_room(struct pb_span body, int64_t time_ms, size_t room);
+/* The same attributes, time and id, another body (copied); seq and origin 0. NULL: out of memory. */
 struct pb_event *event_copy(const struct pb_event *, struct pb_span body);
 struct pb_event *event_ref(const struct pb_event *);
 void event_unref(const struct pb_event *);	/* [any]; NULL is fine */
@@ -37,14 +39,20 @@ const char *event_subject(const struct pb_event *);
 const char *event_content_type(const struct pb_event *);
 int64_t event_time(const struct pb_event *);
 struct pb_span event_body(const struct pb_event *);
-/* Any attribute by name (`type`, `id`, …, further ones), NULL when not set. */
+/* Any attribute by name (`type`, `id`, …, further ones), NULL when not set. `time` is event_time(). */
 const char *event_attr(const struct pb_event *, const char *name);
 /* The i-th further attribute, in the order they were set. */
 bool event_attr_at(const struct pb_event *, size_t i, const char **name, const char **value);
+/* All of them with their lengths, as long as the event is not changed. */
+struct attributes;
+const struct attributes *event_attributes(const struct pb_event *);
 
-/* Before it is handed over only. 0, -ENOMEM, -EINVAL (bad name or value: names are [a-z0-9_.-],
- * values UTF-8 without control bytes, within the limits above). NULL removes. */
+/* Before it is handed over only. 0, -ENOMEM, -EINVAL (bad name or value: names are [a-z0-9_.-]
+ * but specversion, data and data_base64; values UTF-8 without control characters, within the
+ * limits above). NULL removes. `time` takes RFC 3339 and cannot be removed. */
 int event_set(struct pb_event *, const char *name, const char *value);
+/* The same for text without NUL at its end; {NULL, 0} removes. Not for `time`. */
+int event_set_span(struct pb_event *, struct pb_span name, struct pb_span value);
 void event_set_time(struct pb_event *, int64_t ms);
 int event_set_body(struct pb_event *, struct pb_span body);
 
