@@ -30,13 +30,14 @@ void buf_reset(struct buf *);
 void buf_free(struct buf *);
 /* Room for `more` bytes at data + len. 0, -EMSGSIZE or -ENOMEM. */
 int buf_reserve(struct buf *, size_t more);
-/* Append. 0, -EMSGSIZE or -ENOMEM; once failed, every append fails alike. */
+/* Append. 0, -EMSGSIZE or -ENOMEM; once failed, every append fails alike. What is added must not
+ * lie in the buffer itself. */
 int buf_add(struct buf *, const void *data, size_t len);
 int buf_add_str(struct buf *, const char *s);
 int buf_add_char(struct buf *, char c);
 int buf_printf(struct buf *, const char *fmt, ...) PB_PRINTF(2, 3);
 int buf_vprintf(struct buf *, const char *fmt, va_list) PB_PRINTF(2, 0);
-/* Drop the first `len` bytes. */
+/* Drop the first `len` bytes (at most what is there); moves the rest. */
 void buf_consume(struct buf *, size_t len);
 /* The contents as a string that the caller frees; the buffer is empty afterwards.
  * NULL if it has failed or memory is short. */

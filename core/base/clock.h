@@ -32,6 +32,7 @@ struct clock_manual {
 	struct clock clock;
 	int64_t wall_ms, mono_ms;
 };
+/* Stands at `wall_ms` and 0. */
 void clock_manual_init(struct clock_manual *, int64_t wall_ms);
 /* Both readings go forward by `ms`. */
 void clock_manual_advance(struct clock_manual *, int64_t ms);
@@ -39,7 +40,8 @@ void clock_manual_advance(struct clock_manual *, int64_t ms);
 #define TIME_TEXT_SIZE sizeof "2026-01-02T03:04:05.678Z"
 /* RFC 3339 UTC with milliseconds; years outside 0001..9999 are clamped. */
 void time_format(int64_t wall_ms, char text[static TIME_TEXT_SIZE]);
-/* RFC 3339 section 5.6 date-time, any offset and fraction, to ms since 1970 UTC. 0 or -EINVAL. */
+/* RFC 3339 section 5.6 date-time, any offset and fraction (cut to ms), to ms since 1970 UTC. A leap
+ * second counts as the second after it. 0 or -EINVAL. */
 int time_parse(const char *text, int64_t *wall_ms);
 
 #endif

@@ -1,4 +1,4 @@
-/* crc32c.h - CRC-32C (Castagnoli, RFC 3720 appendix B.4); the CPU's instruction where there is one. */
+/* crc32c.h - CRC-32C (RFC 3720 section 12.1), by the CPU's instruction where there is one. */
 #ifndef BASE_CRC32C_H
 #define BASE_CRC32C_H
 

@@ -22,12 +22,15 @@ struct error_entry {
 
 struct pb_error {
 	struct error_entry *first, **last;
-	unsigned count;
+	unsigned count;		/* all that were added, kept or not */
 };
 
+/* No entry yet. Not to be moved afterwards: it points into itself. */
 void error_init(struct pb_error *);
+/* Free the entries; it is as after error_init(). */
 void error_free(struct pb_error *);
-/* Add an entry; `option` may be NULL. Keeps at most 1,000 entries. */
+/* Add an entry, cut to 2 KiB, control bytes made blanks; `option` may be NULL. At most 1,000 are
+ * kept. */
 void error_add(struct pb_error *, const char *option, const char *fmt, ...) PB_PRINTF(3, 4);
 void error_vadd(struct pb_error *, const char *option, const char *fmt, va_list) PB_PRINTF(3, 0);
 /* The first entry's text, "" when there is none. */

@@ -144,14 +144,20 @@ static void say(enum pb_level level, const char *section, const char *text, bool
 	line_write(&line, whole);
 }
 
-/* End a burst: its slot is free afterwards. */
+static void burst_sum_up(struct burst *b)
+{
+	if (b->held == 0)
+		return;
+	char text[SAMPLE_SIZE + 64];
+	snprintf(text, sizeof text, "%lu more like this: %s", b->held, b->sample);
+	say(b->level, b->section, text, true);
+	b->held = 0;
+}
+
+/* Its slot is free afterwards. */
 static void burst_end(struct burst *b)
 {
-	if (b->held > 0) {
-		char text[SAMPLE_SIZE + 64];
-		snprintf(text, sizeof text, "%lu more like this: %s", b->held, b->sample);
-		say(b->level, b->section, text, true);
-	}
+	burst_sum_up(b);
 	b->fmt = NULL;
 }
 
@@ -243,11 +249,8 @@ void log_vwrite(enum pb_level level, const char *section, const char *fmt, va_li
 void log_flush(void)
 {
 	pthread_mutex_lock(&logger.lock);
-	for (size_t i = 0; i < BURSTS; i++) {
-		struct burst *b = &logger.bursts[i];
-		if (b->fmt != NULL && b->held > 0)
-			burst_end(b);
-	}
+	for (size_t i = 0; i < BURSTS; i++)
+		burst_sum_up(&logger.bursts[i]);
 	pthread_mutex_unlock(&logger.lock);
 }
 

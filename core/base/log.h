@@ -14,11 +14,13 @@
 
 /* Set what is shown: entries up to `level`. Main thread, before the others start. */
 void log_open(enum pb_level level);
-/* One line: "[section] text" or, with section NULL, "text". Entries of one format and
- * section beyond 10 a second are counted and summed up in one line when the burst is over. [any] */
+/* One line: "[section] text" or, with section NULL, "text", cut to 4 KiB; errno stays. Entries of
+ * one format and section beyond 10 a second are counted; one line sums them up at the first entry
+ * after that second, whoever's it is, or at log_flush(). [any] */
 void log_write(enum pb_level, const char *section, const char *fmt, ...) PB_PRINTF(3, 4);
 void log_vwrite(enum pb_level, const char *section, const char *fmt, va_list) PB_PRINTF(3, 0);
-/* Sum up now what is held back; main calls it about once a second, and at the end. [any] */
+/* Sum up what is held back, since only silence may follow a burst: every second or so, and at the
+ * end. [any] */
 void log_flush(void);
 /* Let the rate limit count by `clock`, and begin anew: for tests. */
 struct clock;

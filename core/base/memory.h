@@ -5,8 +5,11 @@
 
 #include <stddef.h>
 
+/* calloc(), never NULL, also for no bytes. [any] */
 void *xcalloc(size_t n, size_t size);
+/* reallocarray() likewise; a product that overflows ends the process. [any] */
 void *xrealloc(void *, size_t n, size_t size);
+/* A copy, and a formatted text, that the caller frees. [any] */
 char *xstrdup(const char *);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -24,7 +24,7 @@ struct pb_metric {
 struct metric_set {
 	struct metric_set *next;
 	struct metrics *in;
-	const char *kind, *instance, *plugin;	/* labels; the owner's, valid as long as the set */
+	const char *kind, *instance, *plugin;	/* labels: the owner's strings */
 	struct pb_metric *first;
 };
 
@@ -33,15 +33,19 @@ struct metrics {
 	struct metric_set *first;
 };
 
+/* An empty registry. Main thread. */
 void metrics_init(struct metrics *);
+/* Its end; every set has been closed. Main thread. */
 void metrics_free(struct metrics *);
+/* Add an empty set to the registry; `set` is the caller's memory and stays where it is. [any] */
 void metric_set_open(struct metric_set *, struct metrics *, const char *kind,
 		     const char *instance, const char *plugin);
+/* Take the set out and free its metrics, which nobody may touch any more. [any] */
 void metric_set_close(struct metric_set *);
-/* The set's metric of that name, made when it is not there yet. Never NULL: out of memory ends
- * the process. [any] */
+/* The set's metric of that name, made when it is not there yet; a name is a counter or a gauge,
+ * never both. Never NULL: out of memory ends the process. [any] */
 struct pb_metric *metric_get(struct metric_set *, const char *name, const char *help, bool gauge);
-/* Call `each` for every metric under the lock. */
+/* Call `each` for every metric under the lock: it must not open, close or get. [any] */
 void metrics_each(struct metrics *, void (*each)(void *arg, const struct metric_set *,
 						  const struct pb_metric *), void *arg);
 

@@ -6,11 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Start a named thread (the name is cut to 15 bytes) with all signals blocked. 0 or -errno. */
+/* Start a joinable thread with a name (cut to 15 bytes) and all signals blocked. 0 or -errno. */
 int thread_start(pthread_t *, const char *name, void *(*run)(void *), void *arg);
 /* A condition variable on the monotonic clock. */
 void cond_init(pthread_cond_t *);
-/* Wait at most `ms` (-1: without end). False when the time is over. The mutex is held. */
+/* Wait at most `ms` (-1: without end). False when the time is over; true may be for nothing, so ask
+ * the condition again. The mutex is held. */
 bool cond_wait_ms(pthread_cond_t *, pthread_mutex_t *, int64_t ms);
 
 #endif
