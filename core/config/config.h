@@ -9,6 +9,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include "config/files.h"
 #include "config/options.h"
 #include "config/retry.h"
 
@@ -19,6 +20,8 @@ const char *config_kind_name(enum config_kind);
 /* How config asks for a plugin's table. */
 struct config_plugins {
 	void *arg;
+	/* Optional: told `plugin_dir` once, before the first find(). */
+	void (*folder)(void *arg, const char *plugin_dir);
 	/* True when there is such a plugin and it offers this kind; *table may be NULL (no options).
 	 * *most is a sink's max_batch, *repeat whether `workers` may be above 1. False after error_add(). */
 	bool (*find)(void *arg, enum config_kind, const char *plugin, const struct pb_option **table,
@@ -32,10 +35,11 @@ struct config_instance {
 	struct options *options;
 	struct retry retry;		/* sinks */
 	bool used;			/* some route names it */
+	bool sound;			/* nothing of its section is wrong; else `options` may be NULL */
 };
 
 struct config_route {
-	char *name;
+	char *name, *title;		/* "runs", "route runs" */
 	struct place place;
 	struct options *options;	/* `events` and so on, as written */
 	/* Resolved, in order; pointers into config->instances. */
@@ -50,10 +54,8 @@ struct config {
 	size_t n_instances;
 	struct config_route **routes;
 	size_t n_routes;
-	struct section **sections;	/* as read; they own places' file names' users */
-	size_t n_sections;
-	char **files;			/* every file read, in order */
-	size_t n_files;
+	struct config_files *files;	/* what was read; the places' memory */
+	struct config_instance **by_name;	/* the instances, sorted for config_find() */
 };
 
 /* Never NULL; with report->errors it must not be run. */

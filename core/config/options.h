@@ -20,6 +20,9 @@ struct setting {
 	char *key, *value;
 	struct place place;
 	bool used;		/* set by options_read() */
+	bool secret;		/* came from a ${…}: never quoted */
+	bool failed;		/* a ${…} of it could not be filled in, which is reported */
+	char *exposed;		/* a file of it that every user can read, or NULL */
 };
 
 struct section {
@@ -28,6 +31,7 @@ struct section {
 	struct place place;
 	struct setting *settings;
 	size_t n, room;
+	bool public;		/* it stands in a file that every user can read */
 };
 
 /* What an option table itself gets wrong (a default outside its limits, a bad name, no help, a choice
@@ -41,6 +45,8 @@ struct options *options_read(struct section *, const struct pb_option *own,
 			     const struct pb_option *common, struct report *);
 void options_free(struct options *);
 
+/* The values, valid until options_free(): the text of every type that is no number or list; a number,
+ * ms or bytes; a list that ends in NULL; was it written; the compiled template, NULL when unset. */
 const char *options_str(const struct options *, const char *name);
 int64_t options_int(const struct options *, const char *name);
 bool options_bool(const struct options *, const char *name);

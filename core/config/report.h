@@ -22,6 +22,7 @@ struct report {
 	unsigned errors, warnings;
 };
 
+/* An empty report, and its end, after which it is empty again. */
 void report_init(struct report *);
 void report_free(struct report *);
 /* `section` ("sink team") and `key` may be NULL. Copied. */

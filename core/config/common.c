@@ -1,0 +1,101 @@
+/* common.c - the core's own option tables, in the form that plugins use. */
+#include "config/config.h"
+
+#include "base/magic.h"
+
+#define S INT64_C(1000)
+#define MINUTE (60 * S)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define KIB INT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+const struct pb_option config_core_table[] = {
+	{ "state", PB_PATH, PATCHBAY_STATE_DIR, .help =
+	  "The folder that holds accepted events and how far each was delivered." },
+	{ "include", PB_LIST, "", .help =
+	  "Further files to read, by name or glob, relative to the file that names them." },
+	{ "plugin_dir", PB_PATH, PATCHBAY_PLUGIN_DIR, .help =
+	  "The folder that plugins are loaded from; read at start only." },
+	{ "max_size", PB_SIZE, "10GiB", .min = 4 * MIB, .max = INT64_MAX, .help =
+	  "The most that the state folder may take; at the limit sources are told to wait." },
+	{ "max_event", PB_SIZE, "16MiB", .min = KIB, .max = GIB, .help =
+	  "The largest body of an event that is accepted." },
+	{ "segment_size", PB_SIZE, "64MiB", .min = MIB, .max = GIB, .help =
+	  "The size at which the journal begins its next file." },
+	{ "memory", PB_SIZE, "64MiB", .min = MIB, .max = 64 * GIB, .help =
+	  "The most committed events kept in memory for the router before it reads them from "
+	  "disk instead." },
+	{ "shutdown_timeout", PB_DURATION, "10s", .min = 0, .max = HOUR, .help =
+	  "How long deliveries under way may take to end at a stop; the rest stays on disk." },
+	{ "log_level", PB_CHOICE, "info", .choices = "error warn info debug", .help =
+	  "The least important entries that are logged." },
+	{ "control", PB_STRING, "", .help =
+	  "The path of the control socket; unset, control.sock in the state folder." },
+	{ 0 }
+};
+
+const struct pb_option config_route_table[] = {
+	{ "from", PB_LIST, "", .help =
+	  "The sources whose events it takes; unset, every source." },
+	{ "events", PB_LIST, "*", .help =
+	  "Globs of the event types it takes: * is any run of bytes, ? any one." },
+	{ "filters", PB_LIST, "", .help =
+	  "The filters that each event passes, in this order." },
+	{ "to", PB_LIST, NULL, .help =
+	  "The sinks that each event is delivered to." },
+	{ 0 }
+};
+
+#define PLUGIN { "plugin", PB_STRING, NULL, .help = \
+	"The plugin that does the work; `patchbay plugins` lists them." }
+
+static const struct pb_option source_table[] = {
+	PLUGIN,
+	{ "workers", PB_INT, "1", .min = 1, .max = 64, .help =
+	  "How many instances run side by side; above 1 only for plugins made for it." },
+	{ 0 }
+};
+
+static const struct pb_option filter_table[] = {
+	PLUGIN,
+	{ "workers", PB_INT, "1", .min = 1, .max = 64, .help =
+	  "How many instances run side by side, each on a thread of its own." },
+	{ "timeout", PB_DURATION, "10s", .min = 1, .max = DAY, .help =
+	  "How long the filter may take for one event." },
+	{ 0 }
+};
+
+static const struct pb_option sink_table[] = {
+	PLUGIN,
+	{ "timeout", PB_DURATION, "20s", .min = 1, .max = DAY, .help =
+	  "How long one attempt may take." },
+	{ "retry", PB_STRING, "5s, 5m, 30m, 2h, 5h, 10h, 14h, 20h, 24h", .help =
+	  "The waits between attempts, exponential(FIRST, CAP, COUNT), or none." },
+	{ "max_retry_after", PB_DURATION, "24h", .min = 0, .max = 365 * DAY, .help =
+	  "The longest wait that a receiver may ask for." },
+	{ "expire", PB_DURATION, "5d", .min = S, .max = 3650 * DAY, .help =
+	  "The age at which an event that was not delivered becomes a dead letter." },
+	{ "order", PB_CHOICE, "", .choices = "strict relaxed", .help =
+	  "Whether a failed event holds back those behind it (strict) or lets them pass "
+	  "(relaxed); unset, as the plugin's kind of sink needs it." },
+	{ "max_in_flight", PB_INT, "64", .min = 1, .max = 100000, .help =
+	  "How many deliveries may be under way at once." },
+	{ "max_batch", PB_INT, "0", .min = 0, .max = 1000000, .help =
+	  "How many events the plugin is given at once; 0 is the most that it can take." },
+	{ "max_response", PB_SIZE, "16KiB", .min = 0, .max = MIB, .help =
+	  "How much of a receiver's response is kept." },
+	{ 0 }
+};
+
+const struct pb_option *config_common_table(enum config_kind kind)
+{
+	static const struct pb_option *const tables[CONFIG_KINDS] = {
+		[CONFIG_SOURCE] = source_table,
+		[CONFIG_FILTER] = filter_table,
+		[CONFIG_SINK] = sink_table,
+	};
+	assert(kind >= 0 && kind < CONFIG_KINDS);
+	return tables[kind];
+}
