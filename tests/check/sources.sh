@@ -17,4 +17,8 @@ for file in $(sources core plugins); do
 	grep -qF "$file" core/Makefile.inc plugins/Makefile.inc ||
 		{ echo "$file: in no Makefile.inc"; status=1; }
 done
+for file in $(find tests -name '*.[ch]' -o -name '*.py' | LC_ALL=C sort); do
+	grep -qF "${file%.c}" tests/Makefile.inc ||
+		{ echo "$file: not in tests/Makefile.inc"; status=1; }
+done
 exit $status
