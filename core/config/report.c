@@ -42,6 +42,7 @@ static char *copy(const char *s)
 }
 
 /* What is quoted from a file must not forge a line of output. */
+PB_PRINTF(1, 0)
 static char *format_line(const char *fmt, va_list args)
 {
 	struct buf b = BUF_INIT(LINE_MAX_BYTES);
@@ -55,6 +56,7 @@ static char *format_line(const char *fmt, va_list args)
 	return text;
 }
 
+PB_PRINTF(6, 0)
 static void add(struct report *report, bool warning, struct place place, const char *section,
 		const char *key, const char *fmt, va_list args)
 {
