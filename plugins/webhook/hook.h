@@ -1,0 +1,34 @@
+/* hook.h - one webhook sink: its settings, and what of it only the loop's thread touches. */
+#ifndef WEBHOOK_HOOK_H
+#define WEBHOOK_HOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <curl/curl.h>
+#include <patchbay/plugin.h>
+
+struct loop;
+struct transfer;
+
+struct hook {
+	struct pb_self *self;
+	struct loop *loop;
+	const char *url;
+	int64_t timeout;		/* ms */
+	size_t max_response;		/* bytes of a response that are kept */
+	long max_in_flight;
+	struct curl_slist *headers;	/* the operator's own, and "expect:" */
+	bool own_type;			/* one of them is content-type */
+	struct pb_metric *connections;
+
+	/* The loop's thread only. */
+	struct transfer *busy, *idle;
+
+	/* Under the loop's lock. */
+	struct hook *next_leaving;
+	bool left;
+};
+
+#endif

@@ -1,0 +1,320 @@
+/* transfer.c - one attempt: a delivery as a POST, and what came back. */
+#include <config.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "webhook/head.h"
+#include "webhook/transfer.h"
+
+#define HEAD_MAX (64 * 1024)	/* bytes of header that a receiver may send */
+#define DRAIN_MAX (64 * 1024)	/* bytes read past max_response to keep the connection */
+
+static const struct pb_span nothing = { NULL, 0 };
+
+/* One header line, NUL-terminated, without its name and the space around its value. */
+static bool header_value(const char *line, size_t len, const char *name, char *value, size_t size)
+{
+	size_t skip = strlen(name);
+	if (len <= skip || strncasecmp(line, name, skip) != 0 || line[skip] != ':')
+		return false;
+	for (skip++; skip < len && (line[skip] == ' ' || line[skip] == '\t'); skip++)
+		;
+	while (len > skip && (unsigned char)line[len - 1] <= ' ')
+		len--;
+	if (len - skip >= size)
+		len = skip + size - 1;
+	memcpy(value, line + skip, len - skip);
+	value[len - skip] = '\0';
+	return true;
+}
+
+/* curl hands over each line; an empty one ends the header of this or of a 1xx status. */
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	size_t len = size * n;
+	char value[1024];
+	t->head_len += len;
+	if (t->head_len > HEAD_MAX)
+		return 0;
+	if (t->answered)
+		return len;		/* a trailer */
+	if (header_value(line, len, "retry-after", value, sizeof value)) {
+		t->reply.retry_after = retry_after_parse(value, time(NULL));
+	} else if (header_value(line, len, "location", value, sizeof value)) {
+		location_show(value, t->reply.location);
+	} else if (line[0] == '\r' || line[0] == '\n') {
+		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->reply.status);
+		t->answered = t->reply.status >= 200;
+	}
+	return len;
+}
+
+static bool body_keep(struct transfer *t, const char *data, size_t len)
+{
+	if (t->body_len + len > t->body_room) {
+		size_t room = 2 * t->body_room + len;
+		room = room < t->hook->max_response ? room : t->hook->max_response;
+		char *grown = realloc(t->body, room);
+		if (grown == NULL)
+			return false;
+		t->body = grown;
+		t->body_room = room;
+	}
+	memcpy(t->body + t->body_len, data, len);
+	t->body_len += len;
+	return true;
+}
+
+/* A body without end is broken off: the status is known, and that is the answer. */
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	size_t len = size * n, left = t->hook->max_response - t->body_len;
+	t->body_seen += len;
+	if (t->body_seen > t->hook->max_response + DRAIN_MAX)
+		return 0;
+	if (left > 0 && !body_keep(t, data, len < left ? len : left))
+		return 0;
+	return len;
+}
+
+/* curl 7.88 opens sockets that a program started elsewhere in the process would inherit. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	(void)arg;
+	(void)purpose;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* What is the same for every attempt of the sink. */
+static bool easy_set(struct transfer *t)
+{
+	const struct hook *hook = t->hook;
+	CURL *easy = t->easy;
+	CURLcode first = curl_easy_setopt(easy, CURLOPT_URL, hook->url);
+	if (first == CURLE_OK)
+		first = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (first == CURLE_OK)
+		first = curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	if (first == CURLE_OK)
+		first = curl_easy_setopt(easy, CURLOPT_USERAGENT, "patchbay/" PACKAGE_VERSION);
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* Else a name server that is silent holds up the loop, and with it every sink. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)hook->timeout);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)hook->timeout);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+	return first == CURLE_OK;
+}
+
+static void transfer_free(struct transfer *t)
+{
+	curl_easy_cleanup(t->easy);
+	free(t->body);
+	free(t);
+}
+
+static struct transfer *transfer_new(struct hook *hook)
+{
+	struct transfer *t = calloc(1, sizeof *t);
+	if (t == NULL)
+		return NULL;
+	t->hook = hook;
+	t->easy = curl_easy_init();
+	if (t->easy != NULL && easy_set(t))
+		return t;
+	transfer_free(t);
+	return NULL;
+}
+
+static struct transfer *transfer_get(struct hook *hook)
+{
+	struct transfer *t = hook->idle;
+	if (t != NULL)
+		hook->idle = t->next;
+	else
+		t = transfer_new(hook);
+	return t;
+}
+
+static void busy_add(struct transfer *t)
+{
+	struct hook *hook = t->hook;
+	t->prev = NULL;
+	t->next = hook->busy;
+	if (hook->busy != NULL)
+		hook->busy->prev = t;
+	hook->busy = t;
+}
+
+static void busy_remove(struct transfer *t)
+{
+	if (t->prev != NULL)
+		t->prev->next = t->next;
+	else
+		t->hook->busy = t->next;
+	if (t->next != NULL)
+		t->next->prev = t->prev;
+}
+
+/* The event's own type; else what its body is. */
+static const char *media_type(const struct pb_event *ev)
+{
+	const char *type = pb_event_content_type(ev);
+	if (media_type_sound(type))
+		return type;
+	return pb_field(ev, "").data != NULL ? "application/json" : "application/octet-stream";
+}
+
+/* False when the id is too long to be a header. */
+static bool head_set(struct transfer *t, const struct pb_event *ev)
+{
+	struct curl_slist *next = t->hook->headers;
+	snprintf(t->stamp, sizeof t->stamp, "webhook-timestamp: %lld", (long long)time(NULL));
+	t->head[2] = (struct curl_slist){ .data = t->stamp, .next = next };
+	size_t name = (size_t)snprintf(t->id, sizeof t->id, "webhook-id: ");
+	if (!header_encode(pb_event_id(ev), t->id + name, sizeof t->id - name))
+		return false;
+	t->head[1] = (struct curl_slist){ .data = t->id, .next = &t->head[2] };
+	next = &t->head[1];
+	if (!t->hook->own_type) {
+		const char *type = media_type(ev);
+		if (strlen(type) > 255)
+			type = "application/octet-stream";
+		snprintf(t->type, sizeof t->type, "content-type: %s", type);
+		t->head[0] = (struct curl_slist){ .data = t->type, .next = next };
+		next = &t->head[0];
+	}
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, next);
+	return true;
+}
+
+static void idle_add(struct transfer *t)
+{
+	t->next = t->hook->idle;
+	t->hook->idle = t;
+}
+
+void transfer_start(struct hook *hook, struct pb_delivery *delivery, CURLM *multi)
+{
+	const struct pb_event *ev = pb_delivery_event(delivery);
+	struct pb_span body = pb_event_body(ev);
+	struct transfer *t = transfer_get(hook);
+	if (t == NULL) {
+		pb_answer(delivery, PB_UNTRIED, 0, nothing, "out of memory");
+		return;
+	}
+	t->delivery = delivery;
+	t->answered = false;
+	t->reply = (struct reply){ 0 };
+	t->head_len = t->body_len = t->body_seen = t->body_room = 0;
+	t->error[0] = '\0';
+	if (!head_set(t, ev)) {
+		idle_add(t);
+		pb_answer(delivery, PB_REJECT, 0, nothing, "the id is too long for a header");
+		return;
+	}
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
+	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.data : "");
+	busy_add(t);
+	if (curl_multi_add_handle(multi, t->easy) == CURLM_OK)
+		return;
+	busy_remove(t);
+	transfer_free(t);
+	pb_answer(delivery, PB_UNTRIED, 0, nothing, "out of memory");
+}
+
+static curl_off_t easy_off(CURL *easy, CURLINFO what)
+{
+	curl_off_t value = 0;
+	curl_easy_getinfo(easy, what, &value);
+	return value;
+}
+
+/* Asked from the end: on a connection used again the earlier times are zero. */
+static enum phase phase_of(struct transfer *t)
+{
+	if (t->head_len > 0 || easy_off(t->easy, CURLINFO_STARTTRANSFER_TIME_T) > 0)
+		return PHASE_READING;
+	if (easy_off(t->easy, CURLINFO_PRETRANSFER_TIME_T) > 0) {
+		curl_off_t all = (curl_off_t)pb_event_body(pb_delivery_event(t->delivery)).len;
+		return easy_off(t->easy, CURLINFO_SIZE_UPLOAD_T) < all ? PHASE_SENDING : PHASE_WAITING;
+	}
+	if (easy_off(t->easy, CURLINFO_CONNECT_TIME_T) > 0)
+		return PHASE_HANDSHAKE;
+	if (easy_off(t->easy, CURLINFO_NAMELOOKUP_TIME_T) > 0)
+		return PHASE_CONNECTING;
+	return PHASE_RESOLVING;
+}
+
+static void answer_of(struct answer *answer, struct transfer *t, CURLcode code)
+{
+	if (t->answered) {
+		answer_reply(answer, &t->reply);
+		return;
+	}
+	struct failure failure = {
+		.code = code, .phase = phase_of(t), .timeout = t->hook->timeout, .detail = t->error
+	};
+	long os_error = 0;
+	if (code == CURLE_COULDNT_CONNECT)
+		curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_error);
+	failure.os_error = (int)os_error;
+	if (t->head_len > HEAD_MAX)
+		failure.detail = "the answer's header is too large";
+	answer_failure(answer, &failure);
+}
+
+void transfer_finish(struct transfer *t, CURLcode code, CURLM *multi)
+{
+	struct pb_delivery *delivery = t->delivery;
+	struct answer answer;
+	long connections = 0;
+	answer_of(&answer, t, code);
+	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
+	if (connections > 0)
+		pb_add(t->hook->connections, connections);
+	curl_multi_remove_handle(multi, t->easy);
+	busy_remove(t);
+	idle_add(t);
+	char *body = t->body;
+	struct pb_span response = { body, t->body_len };
+	t->body = NULL;
+	/* The last use of anything of the sink's: close() may run from here on. */
+	pb_answer(delivery, answer.code, answer.after, response, "%s", answer.reason);
+	free(body);
+}
+
+void transfer_abort_all(struct hook *hook, CURLM *multi)
+{
+	while (hook->busy != NULL) {
+		struct transfer *t = hook->busy;
+		curl_multi_remove_handle(multi, t->easy);
+		busy_remove(t);
+		pb_answer(t->delivery, PB_RETRY, 0, nothing, "shutting down");
+		transfer_free(t);
+	}
+	while (hook->idle != NULL) {
+		struct transfer *t = hook->idle;
+		hook->idle = t->next;
+		transfer_free(t);
+	}
+}
