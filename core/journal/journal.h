@@ -76,8 +76,9 @@ struct journal {
 };
 
 struct journal_options {
-	uint64_t max_size;	/* append says -ENOSPC above it; bytes of all segments together */
+	uint64_t max_size;	/* append says -ENOSPC above it; bytes of all segments together; 0: no limit */
 	uint64_t segment_size;	/* a new segment when this one is as large */
+	uint64_t next_seq;	/* the next event gets at least this number: what the state knows to be taken; may be 0 */
 };
 
 /* Open or make the journal in `folder` (made 0700 when missing). Recovers: cuts a torn tail, sets broken

@@ -1,4 +1,4 @@
-/* simulated.h - a state in memory that forgets an unsynced apply, fills up and fails on demand. */
+/* simulated.h - a state in memory that fills up, fails and dies on demand. */
 #ifndef STATE_SIMULATED_H
 #define STATE_SIMULATED_H
 
@@ -7,12 +7,14 @@
 /* A disk outlives the states opened on it. */
 struct state_disk;
 
-struct state_disk *state_disk_new(uint64_t seed);
+struct state_disk *state_disk_new(void);
 void state_disk_free(struct state_disk *);
 struct state *state_simulated(struct state_disk *);
-/* The next apply fails with -error; with `applied` its rows are there all the same (after a crash). */
+/* The next apply fails with -error; with `applied` its rows are there all the same: that is, the machine died during it,
+ * too late. */
 void state_disk_fail(struct state_disk *, int error, bool applied);
-/* The machine dies during or after the last apply: it is there whole or not at all. */
+/* The machine dies: each apply that returned 0 is there. The open state must be closed (what it still applies fails with
+ * -EIO) and another opened. */
 void state_disk_crash(struct state_disk *);
 
 #endif

@@ -45,6 +45,7 @@ struct state_ops {
 	int (*scan)(struct state *, enum state_table, struct pb_span from,
 		    bool (*each)(void *arg, struct pb_span key, struct pb_span value), void *arg);
 	uint64_t (*bytes)(struct state *);
+	uint64_t (*damaged)(struct state *);
 	void (*close)(struct state *);
 };
 
@@ -82,6 +83,12 @@ static inline int state_scan(struct state *s, enum state_table t, struct pb_span
 static inline uint64_t state_bytes(struct state *s)
 {
 	return s->ops->bytes(s);
+}
+
+/* Rows found damaged since open; a row counts each time it is met. [any] */
+static inline uint64_t state_damaged(struct state *s)
+{
+	return s->ops->damaged(s);
 }
 
 static inline void state_close(struct state *s)

@@ -1,0 +1,137 @@
+/*
+ * append.c - make one block durable.
+ *
+ * The caller's parts go from where they are to the disk: one pwritev, one fdatasync.
+ * Nobody reads beyond the committed end, so a block shows only when it is durable; until
+ * then a failure for want of space is undone by cutting the file back.
+ */
+#include <errno.h>
+
+#include "base/crc32c.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "journal/segment.h"
+
+/* The journal's own limit, the disk's, the owner's quota and the process's file size limit are one thing to the caller. */
+static int as_no_space(int error)
+{
+	return error == -EDQUOT || error == -EFBIG ? -ENOSPC : error;
+}
+
+static int fail(struct segmented *j, const char *what, int error)
+{
+	log_error("journal: %s: %s: %s", j->folder, what, strerror(-error));
+	j->failed = error;
+	return error;
+}
+
+/* Nothing of the block may be left: it could be whole on the disk although its sync failed. */
+static int undo(struct segmented *j, int error, bool synced)
+{
+	struct segment *s = j->newest;
+	int r = files_truncate(j->files, s->file, s->end);
+	if (r == 0 && synced)
+		r = files_sync(j->files, s->file);
+	if (r != 0)
+		return fail(j, "cannot take back a block", r == -ENOSPC ? -EIO : r);
+	return error;
+}
+
+static int roll(struct segmented *j)
+{
+	struct segment_header header = {
+		.number = j->newest->header.number + 1,
+		.first_seq = j->next_seq,
+		.salt = segment_salt(),
+	};
+	int file = as_no_space(segment_create(j->files, &header));
+	if (file == -ENOSPC)
+		return file;
+	if (file < 0)
+		return fail(j, "cannot make a segment", file);
+	struct segment *s = segment_new(&header, file, SEGMENT_HEADER);
+	pthread_mutex_lock(&j->lock);
+	segments_push(j, s);
+	pthread_mutex_unlock(&j->lock);
+	return 0;
+}
+
+static int make_room(struct segmented *j, uint64_t size)
+{
+	bool full = j->newest->end >= j->options.segment_size && j->newest->end > SEGMENT_HEADER;
+	pthread_mutex_lock(&j->lock);
+	uint64_t bytes = j->bytes + size + (full ? SEGMENT_HEADER : 0);
+	pthread_mutex_unlock(&j->lock);
+	if (j->options.max_size != 0 && bytes > j->options.max_size)
+		return -ENOSPC;
+	return full ? roll(j) : 0;
+}
+
+/* Gather header and parts for pwritev; the block's header but for its place. */
+static int gather(struct segmented *j, const struct pb_span parts[], size_t n,
+		  struct block_header *block)
+{
+	if (n + 1 > j->parts_cap) {
+		j->parts_cap = n + 16;
+		j->parts = xrealloc(j->parts, j->parts_cap, sizeof *j->parts);
+	}
+	uint64_t length = 0;
+	for (size_t i = 0; i < n; i++) {
+		j->parts[i + 1] = (struct iovec){ (void *)parts[i].data, parts[i].len };
+		block->crc = crc32c(block->crc, parts[i].data, parts[i].len);
+		length += parts[i].len;
+	}
+	block->length = (uint32_t)length;
+	return length <= BLOCK_MAX ? 0 : -EMSGSIZE;
+}
+
+static int write_block(struct segmented *j, struct block_header *block, size_t n)
+{
+	struct segment *s = j->newest;
+	unsigned char bytes[BLOCK_HEADER];
+	block->salt = s->header.salt;
+	block->segment = s->header.number;
+	block->offset = s->end;
+	block->first_seq = j->next_seq;
+	block_header_encode(block, bytes);
+	j->parts[0] = (struct iovec){ bytes, sizeof bytes };
+	int r = as_no_space(files_write(j->files, s->file, j->parts, n + 1, s->end));
+	if (r == -ENOSPC)
+		return undo(j, r, false);
+	if (r != 0)
+		return fail(j, "write", r);
+	r = as_no_space(files_sync(j->files, s->file));
+	if (r == -ENOSPC)
+		return undo(j, r, true);
+	return r == 0 ? 0 : fail(j, "sync", r);
+}
+
+static void publish(struct segmented *j, const struct block_header *block)
+{
+	pthread_mutex_lock(&j->lock);
+	index_add(&j->newest->index, block->first_seq, block->offset);
+	j->newest->end += block_size(block);
+	j->bytes += block_size(block);
+	j->next_seq += block->events;
+	pthread_mutex_unlock(&j->lock);
+}
+
+int segments_append(struct journal *journal, const struct pb_span parts[], size_t n, uint32_t events,
+		    uint64_t *first_seq)
+{
+	struct segmented *j = segmented_of(journal);
+	if (j->failed != 0)
+		return j->failed;
+	struct block_header block = { .events = events };
+	int r = gather(j, parts, n, &block);
+	if (r == 0)
+		r = make_room(j, block_size(&block));
+	if (r == 0)
+		r = write_block(j, &block, n);
+	if (r != 0)
+		return r;
+	publish(j, &block);
+	*first_seq = block.first_seq;
+	return 0;
+}

@@ -1,0 +1,258 @@
+/*
+ * recover.c - open what is there after whatever happened.
+ *
+ * Only the newest segment can have a torn end, so only that is read whole; the others are taken by
+ * name and header. First everything is looked at; nothing is changed before all of it is known to be
+ * a journal of ours.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "journal/window.h"
+
+struct listing {
+	uint64_t *numbers;
+	size_t n;
+};
+
+static void list_name(void *arg, const char *name)
+{
+	struct listing *list = arg;
+	uint64_t number;
+	if (segment_number(name, &number)) {
+		list->numbers = xrealloc(list->numbers, list->n + 1, sizeof *list->numbers);
+		list->numbers[list->n++] = number;
+	}
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* A segment whose header is damaged is known by its first block, which says all that the header did. */
+static int header_from_block(struct segmented *j, int file, uint64_t number, struct segment_header *header)
+{
+	unsigned char bytes[BLOCK_HEADER];
+	struct block_header b;
+	size_t got;
+	int r = files_read(j->files, file, bytes, sizeof bytes, SEGMENT_HEADER, &got);
+	if (r != 0)
+		return r;
+	if (got < sizeof bytes || block_header_decode(bytes, &b) != 0 || b.segment != number ||
+	    b.offset != SEGMENT_HEADER)
+		return -EBADMSG;
+	*header = (struct segment_header){
+		.number = number, .first_seq = b.first_seq, .salt = b.salt,
+	};
+	return 0;
+}
+
+/* 0; 1: the header was damaged and is made up; -EBADMSG, -EMEDIUMTYPE, -EPROTONOSUPPORT, -errno. */
+static int read_segment_header(struct segmented *j, int file, uint64_t number,
+			       struct segment_header *header)
+{
+	unsigned char bytes[SEGMENT_HEADER] = { 0 };
+	size_t got;
+	int r = files_read(j->files, file, bytes, sizeof bytes, 0, &got);
+	if (r == 0)
+		r = segment_header_decode(bytes, header);
+	if (r == 0 && header->number != number)
+		r = -EMEDIUMTYPE;
+	if (r != -EBADMSG)
+		return r;
+	r = header_from_block(j, file, number, header);
+	return r == 0 ? 1 : r;
+}
+
+static void refuse(struct segmented *j, const char *name, int r, struct pb_error *error)
+{
+	if (r == -EPROTONOSUPPORT)
+		error_add(error, NULL, "%s/%s: a journal segment of another format version; "
+			  "this program reads version %d", j->folder, name, SEGMENT_VERSION);
+	else if (r == -EBADMSG || r == -EMEDIUMTYPE)
+		error_add(error, NULL, "%s/%s: not a journal segment, or damaged at its beginning; "
+			  "move it away to go on without it", j->folder, name);
+	else
+		error_add(error, NULL, "%s/%s: %s", j->folder, name, strerror(-r));
+}
+
+/* Take one more segment, of which nothing but the header is known yet. */
+static int load_segment(struct segmented *j, uint64_t number, struct pb_error *error)
+{
+	char name[SEGMENT_NAME_SIZE];
+	struct segment_header header;
+	uint64_t size = 0;
+	segment_name(number, name);
+	int file = files_open_file(j->files, name);
+	int r = file < 0 ? file : read_segment_header(j, file, number, &header);
+	if (r == 1)
+		log_warn("journal: %s/%s: damaged header; known by its first block", j->folder, name);
+	if (r >= 0)
+		r = files_size(j->files, file, &size);
+	if (r == 0 && j->n > 0 && header.first_seq < j->newest->header.first_seq)
+		r = -EBADMSG;
+	if (r < 0) {
+		if (file >= 0)
+			files_close_file(j->files, file);
+		refuse(j, name, r, error);
+		return r;
+	}
+	if (j->n > 0) {
+		files_close_file(j->files, j->newest->file);
+		j->newest->file = -1;
+	}
+	segments_push(j, segment_new(&header, file, size < SEGMENT_HEADER ? SEGMENT_HEADER : size));
+	return 0;
+}
+
+/* What reading the newest segment through tells. */
+struct scan {
+	struct window window;
+	struct view view;
+	uint64_t good_end;		/* of the last whole block */
+	uint64_t next_seq;		/* after it */
+	uint64_t seen_seq;		/* after any block whose header is whole: such a number may have been used */
+	struct hole *holes;
+	size_t n_holes;
+};
+
+static void add_hole(struct scan *scan, uint64_t from, uint64_t to)
+{
+	scan->holes = xrealloc(scan->holes, scan->n_holes + 1, sizeof *scan->holes);
+	scan->holes[scan->n_holes++] = (struct hole){ from, to };
+}
+
+/* Is there a whole block at `at`? *size is what its header says, 0 when that is not whole or not in its place. */
+static int scan_block(struct segmented *j, struct scan *scan, uint64_t at, struct block_header *b,
+		      uint64_t *size)
+{
+	const unsigned char *bytes;
+	*size = 0;
+	if (scan->view.end - at < BLOCK_HEADER)
+		return -EBADMSG;
+	int r = window_need(&scan->window, j, &scan->view, at, BLOCK_HEADER, &bytes);
+	if (r == 0)
+		r = block_header_decode(bytes, b);
+	if (r == 0 && b->salt == scan->view.salt && b->offset == at && b->first_seq >= scan->next_seq &&
+	    b->first_seq + b->events > scan->seen_seq)
+		scan->seen_seq = b->first_seq + b->events;
+	if (r == 0)
+		r = b->first_seq < scan->next_seq ? -EBADMSG : view_fits(&scan->view, b, at);
+	if (r != 0)
+		return r;
+	*size = block_size(b);
+	r = window_need(&scan->window, j, &scan->view, at, (size_t)*size, &bytes);
+	return r == 0 ? block_check(b, bytes + BLOCK_HEADER) : r;
+}
+
+static int scan_newest(struct segmented *j, struct scan *scan)
+{
+	uint64_t at = SEGMENT_HEADER;
+	while (at < scan->view.end) {
+		struct block_header b;
+		uint64_t size, begin = at;
+		int r = scan_block(j, scan, at, &b, &size);
+		if (r == 0) {
+			at += size;
+			scan->good_end = at;
+			scan->next_seq = b.first_seq + b.events;
+			index_add(&j->newest->index, b.first_seq, b.offset);
+			continue;
+		}
+		if (r != -EBADMSG)
+			return r;
+		at += size;
+		r = size > 0 ? 0 : damage_search(j, &scan->view, begin + 1, &at);
+		if (r != 0)
+			return r;
+		add_hole(scan, begin, at);
+	}
+	return 0;
+}
+
+/* After the last whole block is what was being written when the machine or the process died. */
+static int cut_tail(struct segmented *j, const struct scan *scan)
+{
+	struct segment *s = j->newest;
+	uint64_t size;
+	int r = files_size(j->files, s->file, &size);
+	if (r != 0 || size == scan->good_end)
+		return r;
+	char name[SEGMENT_NAME_SIZE];
+	segment_name(s->header.number, name);
+	log_warn("journal: %s/%s: cut off %lld bytes that were not committed", j->folder, name,
+		 (long long)(size - scan->good_end));
+	r = files_truncate(j->files, s->file, scan->good_end);
+	return r == 0 ? files_sync(j->files, s->file) : r;
+}
+
+static int recover_newest(struct segmented *j)
+{
+	struct segment *s = j->newest;
+	struct scan scan = {
+		.view = { .segment = s, .number = s->header.number, .salt = s->header.salt,
+			  .first_seq = s->header.first_seq, .end_seq = UINT64_MAX, .end = s->end,
+			  .file = s->file },
+		.good_end = SEGMENT_HEADER, .next_seq = s->header.first_seq,
+	};
+	int r = scan_newest(j, &scan);
+	for (size_t i = 0; r == 0 && i < scan.n_holes && scan.holes[i].to <= scan.good_end; i++)
+		damage_set_aside(j, &scan.view, scan.holes[i]);
+	if (r == 0)
+		r = cut_tail(j, &scan);
+	j->bytes -= s->end - scan.good_end;
+	s->end = scan.good_end;
+	j->next_seq = scan.seen_seq > scan.next_seq ? scan.seen_seq : scan.next_seq;
+	window_free(&scan.window);
+	free(scan.holes);
+	return r;
+}
+
+static int make_first(struct segmented *j)
+{
+	struct segment_header header = {
+		.number = 1,
+		.first_seq = j->options.next_seq > 0 ? j->options.next_seq : 1,
+		.salt = segment_salt(),
+	};
+	int file = segment_create(j->files, &header);
+	if (file < 0)
+		return file;
+	segments_push(j, segment_new(&header, file, SEGMENT_HEADER));
+	j->next_seq = header.first_seq;
+	return 0;
+}
+
+/* A segment that was being made has no events and no number yet. */
+static void remove_leftover(void *arg, const char *name)
+{
+	struct segmented *j = arg;
+	size_t len = strlen(name);
+	if (len > 8 && strcmp(name + len - 8, ".seg.new") == 0)
+		files_remove(j->files, name);
+}
+
+int segments_recover(struct segmented *j, struct pb_error *error)
+{
+	struct listing list = { 0 };
+	int r = files_list(j->files, list_name, &list);
+	if (list.n > 0)
+		qsort(list.numbers, list.n, sizeof *list.numbers, compare_numbers);
+	unsigned said = error->count;
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		r = load_segment(j, list.numbers[i], error);
+	free(list.numbers);
+	if (r == 0)
+		r = files_list(j->files, remove_leftover, j);
+	if (r == 0)
+		r = j->n > 0 ? recover_newest(j) : make_first(j);
+	if (r != 0 && error->count == said)
+		error_add(error, NULL, "journal: %s: %s", j->folder, strerror(-r));
+	if (r == 0 && j->next_seq < j->options.next_seq)
+		j->next_seq = j->options.next_seq;
+	return r;
+}

@@ -1,0 +1,59 @@
+/* lock.c - flock on a file: it goes with the process, however that ends. */
+#include "state/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+static void say_who(int fd, const char *folder, struct pb_error *error)
+{
+	char text[32] = "";
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+	if (pid > 0)
+		error_add(error, NULL, "%s: in use by another patchbay, process %ld", folder, pid);
+	else
+		error_add(error, NULL, "%s: in use by another patchbay", folder);
+}
+
+static int lock_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? -errno : fd;
+}
+
+int store_lock(const char *folder, struct pb_error *error)
+{
+	if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+		int r = -errno;
+		error_add(error, NULL, "%s: %s", folder, strerror(-r));
+		return r;
+	}
+	char *path = xasprintf("%s/lock", folder);
+	int fd = lock_file(path);
+	if (fd < 0)
+		error_add(error, NULL, "%s: %s", path, strerror(-fd));
+	free(path);
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		int r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		if (r == -EBUSY)
+			say_who(fd, folder, error);
+		else
+			error_add(error, NULL, "%s: lock: %s", folder, strerror(-r));
+		close(fd);
+		return r;
+	}
+	/* Only for the message above: on a full disk it may stay empty. */
+	if (ftruncate(fd, 0) == 0)
+		dprintf(fd, "%ld\n", (long)getpid());
+	return fd;
+}

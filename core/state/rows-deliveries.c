@@ -1,0 +1,201 @@
+/* rows-deliveries.c - stragglers with their due rows, and the dead. */
+#include <errno.h>
+
+#include "state/pack.h"
+#include "state/rows.h"
+
+#define PACK_MAX (PTRDIFF_MAX - 1)
+
+static struct pack_key delivery_key(struct delivery_key d)
+{
+	struct pack_key key = { .len = 0 };
+	key_u32(&key, d.lane);
+	key_u64(&key, d.seq);
+	return key;
+}
+
+/* The sign bit turned round, so that times before 1970 sort first. */
+static struct pack_key due_key(int64_t due_ms, struct delivery_key d)
+{
+	struct pack_key key = { .len = 0 };
+	key_u64(&key, (uint64_t)due_ms ^ UINT64_C(1) << 63);
+	key_u32(&key, d.lane);
+	key_u64(&key, d.seq);
+	return key;
+}
+
+static bool read_delivery_key(struct pb_span key, struct delivery_key *d)
+{
+	if (key.len != 12)
+		return false;
+	*d = (struct delivery_key){
+		.lane = get_be32(key.data), .seq = get_be64((const char *)key.data + 4),
+	};
+	return true;
+}
+
+/* stragglers */
+
+void rows_put_straggler(struct state_batch *b, struct delivery_key d, const struct straggler_row *row,
+			int64_t old_due_ms)
+{
+	struct pack_key key = delivery_key(d);
+	struct buf value = BUF_INIT(PACK_MAX);
+	pack_u32(&value, row->attempts);
+	pack_u64(&value, (uint64_t)row->first_ms);
+	pack_u64(&value, (uint64_t)row->due_ms);
+	pack_u64(&value, (uint64_t)row->wait_ms);
+	pack_span(&value, row->parts);
+	pack_span(&value, row->error);
+	pack_span(&value, row->response);
+	batch_put_buf(b, STATE_STRAGGLERS, &key, &value);
+	if (old_due_ms >= 0 && old_due_ms != row->due_ms) {
+		key = due_key(old_due_ms, d);
+		batch_del(b, STATE_DUE, key_span(&key));
+	}
+	key = due_key(row->due_ms, d);
+	batch_put(b, STATE_DUE, key_span(&key), SPAN_NONE);
+}
+
+void rows_del_straggler(struct state_batch *b, struct delivery_key d, int64_t due_ms)
+{
+	struct pack_key key = delivery_key(d);
+	batch_del(b, STATE_STRAGGLERS, key_span(&key));
+	key = due_key(due_ms, d);
+	batch_del(b, STATE_DUE, key_span(&key));
+}
+
+static int unpack_straggler(struct pb_span left, struct straggler_row *row)
+{
+	*row = (struct straggler_row){ .attempts = unpack_u32(&left) };
+	row->first_ms = (int64_t)unpack_u64(&left);
+	row->due_ms = (int64_t)unpack_u64(&left);
+	row->wait_ms = (int64_t)unpack_u64(&left);
+	row->parts = unpack_span(&left);
+	row->error = unpack_span(&left);
+	row->response = unpack_span(&left);
+	return left.data == NULL ? row_malformed("stragglers") : 0;
+}
+
+int rows_get_straggler(struct state *s, struct delivery_key d, struct straggler_row *row, struct buf *hold)
+{
+	struct pack_key key = delivery_key(d);
+	size_t begin = hold->len;
+	int r = state_get(s, STATE_STRAGGLERS, key_span(&key), hold);
+	return r == 0 ? unpack_straggler(span_of(hold->data + begin, hold->len - begin), row) : r;
+}
+
+struct each_due {
+	bool (*each)(void *arg, int64_t due_ms, struct delivery_key);
+	void *arg;
+};
+
+static bool each_due(void *arg, struct pb_span key, struct pb_span value)
+{
+	const struct each_due *walk = arg;
+	struct delivery_key d;
+	(void)value;
+	if (key.len != 20 || !read_delivery_key(span_of((const char *)key.data + 8, 12), &d)) {
+		row_malformed("due");
+		return true;
+	}
+	return walk->each(walk->arg, (int64_t)(get_be64(key.data) ^ UINT64_C(1) << 63), d);
+}
+
+int rows_each_due(struct state *s, bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg)
+{
+	struct each_due walk = { .each = each, .arg = arg };
+	return state_scan(s, STATE_DUE, SPAN_NONE, each_due, &walk);
+}
+
+struct each_straggler {
+	uint32_t lane;
+	bool (*each)(void *arg, struct delivery_key, const struct straggler_row *);
+	void *arg;
+};
+
+static bool each_straggler(void *arg, struct pb_span key, struct pb_span value)
+{
+	const struct each_straggler *walk = arg;
+	struct delivery_key d;
+	struct straggler_row row;
+	if (!read_delivery_key(key, &d) || unpack_straggler(value, &row) != 0)
+		return true;
+	return d.lane == walk->lane && walk->each(walk->arg, d, &row);
+}
+
+int rows_each_straggler(struct state *s, uint32_t lane, uint64_t from,
+			bool (*each)(void *arg, struct delivery_key, const struct straggler_row *), void *arg)
+{
+	struct each_straggler walk = { .lane = lane, .each = each, .arg = arg };
+	struct pack_key key = delivery_key((struct delivery_key){ lane, from });
+	return state_scan(s, STATE_STRAGGLERS, key_span(&key), each_straggler, &walk);
+}
+
+/* dead */
+
+const char *dead_reason_name(enum dead_reason reason)
+{
+	static const char *const names[] = {
+		[DEAD_REJECTED] = "rejected", [DEAD_EXHAUSTED] = "exhausted", [DEAD_EXPIRED] = "expired",
+		[DEAD_OVERFLOW] = "overflow", [DEAD_FILTER] = "filter", [DEAD_REMOVED] = "removed",
+	};
+	size_t i = (size_t)reason;
+	return i < sizeof names / sizeof *names && names[i] != NULL ? names[i] : "unknown";
+}
+
+void rows_put_dead(struct state_batch *b, struct delivery_key d, const struct dead_row *row)
+{
+	struct pack_key key = delivery_key(d);
+	struct buf value = BUF_INIT(PACK_MAX);
+	pack_u32(&value, row->reason);
+	pack_u32(&value, row->attempts);
+	pack_u64(&value, (uint64_t)row->first_ms);
+	pack_u64(&value, (uint64_t)row->dead_ms);
+	pack_span(&value, row->parts);
+	pack_span(&value, row->error);
+	pack_span(&value, row->response);
+	batch_put_buf(b, STATE_DEAD, &key, &value);
+}
+
+void rows_del_dead(struct state_batch *b, struct delivery_key d)
+{
+	struct pack_key key = delivery_key(d);
+	batch_del(b, STATE_DEAD, key_span(&key));
+}
+
+static int unpack_dead(struct pb_span left, struct dead_row *row)
+{
+	*row = (struct dead_row){ .reason = unpack_u32(&left) };
+	row->attempts = unpack_u32(&left);
+	row->first_ms = (int64_t)unpack_u64(&left);
+	row->dead_ms = (int64_t)unpack_u64(&left);
+	row->parts = unpack_span(&left);
+	row->error = unpack_span(&left);
+	row->response = unpack_span(&left);
+	return left.data == NULL ? row_malformed("dead") : 0;
+}
+
+struct each_dead {
+	uint32_t lane;
+	bool (*each)(void *arg, struct delivery_key, const struct dead_row *);
+	void *arg;
+};
+
+static bool each_dead(void *arg, struct pb_span key, struct pb_span value)
+{
+	const struct each_dead *walk = arg;
+	struct delivery_key d;
+	struct dead_row row;
+	if (!read_delivery_key(key, &d) || unpack_dead(value, &row) != 0)
+		return true;
+	return d.lane == walk->lane && walk->each(walk->arg, d, &row);
+}
+
+int rows_each_dead(struct state *s, uint32_t lane, uint64_t from,
+		   bool (*each)(void *arg, struct delivery_key, const struct dead_row *), void *arg)
+{
+	struct each_dead walk = { .lane = lane, .each = each, .arg = arg };
+	struct pack_key key = delivery_key((struct delivery_key){ lane, from });
+	return state_scan(s, STATE_DEAD, key_span(&key), each_dead, &walk);
+}
