@@ -331,8 +331,7 @@ class Nginx(Process):
                                            Path(folder) / "nginx.err"])
 
     def start(self):
-        for left in ("nginx.sock",):
-            (self.output.parent / left).unlink(missing_ok=True)
+        (self.output.parent / "nginx.sock").unlink(missing_ok=True)
         super().start()
         wait_until(lambda: accepts(self.port), what="nginx listens\n" + self.log)
         return self
@@ -350,15 +349,17 @@ class Nginx(Process):
 
 
 class Rsyslogd(Process):
-    """Real rsyslogd on a Unix datagram socket, a UDP and a TCP port, writing RFC 5424 lines."""
+    """Real rsyslogd writing RFC 5424 lines, whatever it is sent: `socket` is a Unix datagram
+    socket that takes what /dev/log takes, `socket5424` one for RFC 5424, `udp` and `tcp` ports."""
 
     CONFIG = """
         global(workDirectory="%(dir)s" maxMessageSize="64k")
         module(load="imuxsock" SysSock.Use="off")
         module(load="imudp")
         module(load="imtcp")
-        input(type="imuxsock" Socket="%(socket)s" UseSpecialParser="off" UseSysTimeStamp="off" IgnoreTimestamp="off"
-              RateLimit.Interval="0")
+        input(type="imuxsock" Socket="%(socket)s" RateLimit.Interval="0")
+        input(type="imuxsock" Socket="%(socket)s5424" UseSpecialParser="off"
+              UseSysTimeStamp="off" IgnoreTimestamp="off" RateLimit.Interval="0")
         input(type="imudp" address="127.0.0.1" port="%(udp)d")
         input(type="imtcp" address="127.0.0.1" port="%(tcp)d")
         action(type="omfile" file="%(file)s" template="RSYSLOG_SyslogProtocol23Format")
@@ -366,6 +367,7 @@ class Rsyslogd(Process):
 
     def __init__(self, folder):
         self.socket = Path(folder) / "log.sock"
+        self.socket5424 = Path(folder) / "log.sock5424"
         self.file = Path(folder) / "syslog"
         self.udp, self.tcp = free_port(socket.SOCK_DGRAM), free_port()
         config = Path(folder) / "rsyslog.conf"
@@ -375,8 +377,10 @@ class Rsyslogd(Process):
                                               Path(folder) / "rsyslogd.pid"])
 
     def start(self):
+        for left in (self.socket, self.socket5424):
+            left.unlink(missing_ok=True)
         super().start()
-        wait_until(lambda: self.socket.exists() and accepts(self.tcp),
+        wait_until(lambda: self.socket.exists() and self.socket5424.exists() and accepts(self.tcp),
                    what="rsyslogd listens\n" + self.log)
         return self
 

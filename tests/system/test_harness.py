@@ -20,12 +20,15 @@ def test_nginx_shows_what_it_was_sent(nginx):
 def test_rsyslogd_takes_unix_and_udp(rsyslogd):
     syslog = rsyslogd()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-        s.sendto(b'<134>1 2026-01-02T03:04:05.678Z h app - m1 [p@1 a="b"] one', str(syslog.socket))
+        s.sendto(b'<134>1 2026-01-02T03:04:05.678Z h app - m1 [p@1 a="b"] one',
+                 str(syslog.socket5424))
+        s.sendto(b"<134>Jan  2 03:04:05 app[7]: three", str(syslog.socket))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.sendto(b"<134>1 2026-01-02T03:04:05.678Z h app - m2 - two", ("127.0.0.1", syslog.udp))
-    lines = sorted(syslog.wait(2), key=lambda line: " m2 " in line)
-    assert lines[0] == '<134>1 2026-01-02T03:04:05.678Z h app - m1 [p@1 a="b"] one'
-    assert lines[1].endswith(" m2 - two")
+    one, three, two = sorted(syslog.wait(3), key=lambda line: line.rsplit(" ", 1)[1])
+    assert one == '<134>1 2026-01-02T03:04:05.678Z h app - m1 [p@1 a="b"] one'
+    assert three.startswith("<134>1 ") and three.endswith(" app 7 - -  three")
+    assert two.endswith(" m2 - two")
 
 
 def test_receiver_answers_as_told(receiver):
