@@ -47,8 +47,9 @@ void rows_put_straggler(struct state_batch *, struct delivery_key, const struct 
 			int64_t old_due_ms);
 void rows_del_straggler(struct state_batch *, struct delivery_key, int64_t due_ms);
 int rows_get_straggler(struct state *, struct delivery_key, struct straggler_row *, struct buf *hold);
-/* Stragglers in the order they are due, until false. */
-int rows_each_due(struct state *, bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg);
+/* A lane's stragglers in the order they are due, until false. (Lane by lane: one with many costs the others nothing.) */
+int rows_each_due(struct state *, uint32_t lane,
+		  bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg);
 /* Stragglers of one lane with seq at or above `from`, in order, until false. */
 int rows_each_straggler(struct state *, uint32_t lane, uint64_t from,
 			bool (*each)(void *arg, struct delivery_key, const struct straggler_row *), void *arg);
@@ -84,6 +85,7 @@ int rows_get_mark(struct state *, uint32_t source, struct pb_span key, struct bu
 struct meta_row {
 	uint64_t applied_seq;		/* the journal up to here is in the state… */
 	struct journal_pos applied;	/* …: marks and watermarks of blocks from here on are not */
+	uint64_t kept_below;		/* what rows need of events before it is in `kept` */
 	bool clean;			/* the daemon stopped by itself */
 	char node[37];			/* the store's own id, made once */
 };

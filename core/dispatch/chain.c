@@ -1,0 +1,207 @@
+/* chain.c - filters at work. */
+#include "dispatch/chain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "event/event.h"
+
+void parts_add(struct parts *p, struct pb_event *ev)
+{
+	if (p->n == p->room) {
+		p->room = p->room * 2 + 4;
+		p->list = xrealloc(p->list, p->room, sizeof(struct pb_event *));
+	}
+	p->list[p->n++] = ev;
+}
+
+void parts_free(struct parts *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		event_unref(p->list[i]);
+	free(p->list);
+	*p = (struct parts){ 0 };
+}
+
+void stage_init(struct stage *st, const struct config_instance *in, struct plugin_use *use,
+		const struct instance_env *env)
+{
+	*st = (struct stage){ .config = in, .n_workers = (size_t)options_int(in->options, "workers") };
+	st->last = &st->first;
+	pthread_mutex_init(&st->lock, NULL);
+	cond_init(&st->wake);
+	st->workers = xcalloc(st->n_workers, sizeof *st->workers);
+	for (unsigned i = 0; i < st->n_workers; i++) {
+		struct stage_worker *w = &st->workers[i];
+		instance_init(&w->self, in, use, env, i);
+		w->self.stage = st;
+		w->stage = st;
+	}
+}
+
+void stage_fini(struct stage *st)
+{
+	for (struct chain_job *job = st->first, *next; job != NULL; job = next) {
+		next = job->next;
+		chain_job_free(job);
+	}
+	for (size_t i = 0; i < st->n_workers; i++)
+		instance_fini(&st->workers[i].self);
+	free(st->workers);
+	pthread_mutex_destroy(&st->lock);
+	pthread_cond_destroy(&st->wake);
+}
+
+struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, struct inbox *inbox,
+				const struct pb_event *event, struct slot *const slots[], size_t n)
+{
+	struct chain_job *job = xcalloc(1, sizeof *job);
+	*job = (struct chain_job){
+		.stages = stages, .n_stages = n_stages, .inbox = inbox, .n_slots = n,
+		.slots = xcalloc(n, sizeof(struct slot *)),
+	};
+	memcpy(job->slots, slots, n * sizeof(struct slot *));
+	parts_add(&job->in, event_ref(event));
+	return job;
+}
+
+void chain_job_free(struct chain_job *job)
+{
+	parts_free(&job->in);
+	parts_free(&job->out);
+	free(job->slots);
+	free(job);
+}
+
+void chain_submit(struct chain_job *job)
+{
+	if (job->failed != 0 || job->at == job->n_stages || job->in.n == 0) {
+		inbox_chained(job->inbox, job);
+		return;
+	}
+	struct stage *st = job->stages[job->at];
+	job->next = NULL;
+	pthread_mutex_lock(&st->lock);
+	*st->last = job;
+	st->last = &job->next;
+	pthread_cond_signal(&st->wake);
+	pthread_mutex_unlock(&st->lock);
+}
+
+/* An event of its own for every pass: a second one made of the same event gets the id "ID~2". */
+static void name_parts(struct parts *out, size_t from, const struct pb_event *base)
+{
+	char id[EVENT_ID_MAX + 16];
+	for (size_t i = from; i < out->n; i++) {
+		if (i == from)
+			snprintf(id, sizeof id, "%s", event_id(base));
+		else
+			snprintf(id, sizeof id, "%s~%zu", event_id(base), i - from + 1);
+		event_set(out->list[i], "id", id);
+	}
+}
+
+void stage_pass(struct pb_self *self, struct pb_event *ev)
+{
+	struct stage_worker *w = CONTAINER_OF(self, struct stage_worker, self);
+	if (ev == w->own)
+		w->own = NULL;
+	if (w->job->out.n >= CHAIN_PARTS_MAX) {
+		w->job->failed = -EBADMSG;
+		event_unref(ev);
+		return;
+	}
+	parts_add(&w->job->out, ev);
+}
+
+static void apply(struct stage_worker *w, const struct pb_event *ev)
+{
+	struct chain_job *job = w->job;
+	struct pb_error err;
+	size_t before = job->out.n;
+	w->own = event_copy(ev, event_body(ev));
+	if (w->own == NULL) {
+		job->failed = -EAGAIN;
+		return;
+	}
+	error_init(&err);
+	int failed = w->self.plugin->filter->apply(w->self.state, w->own, &err);
+	event_unref(w->own);
+	if (failed == 0 && job->failed != 0)
+		error_add(&err, NULL, "made more than %d events of one", CHAIN_PARTS_MAX);
+	if (failed != 0 && job->failed == 0)
+		job->failed = failed == -EAGAIN ? -EAGAIN : -EBADMSG;
+	if (job->failed != 0)
+		snprintf(job->reason, sizeof job->reason, "filter %s: %s", w->self.name,
+			 error_text(&err)[0] != '\0' ? error_text(&err) : "failed");
+	else
+		name_parts(&job->out, before, ev);
+	error_free(&err);
+}
+
+static void work(struct stage_worker *w, struct chain_job *job)
+{
+	w->job = job;
+	for (size_t i = 0; i < job->in.n && job->failed == 0; i++)
+		apply(w, job->in.list[i]);
+	w->job = NULL;
+	atomic_fetch_add(&w->stage->events, job->in.n);
+	atomic_fetch_add(&w->stage->passed, job->failed == 0 ? job->out.n : 0);
+	atomic_fetch_add(&w->stage->failures, job->failed != 0);
+	parts_free(&job->in);
+	job->in = job->out;
+	job->out = (struct parts){ 0 };
+	job->at++;
+	chain_submit(job);
+}
+
+static void *run(void *arg)
+{
+	struct stage_worker *w = arg;
+	struct stage *st = w->stage;
+	pthread_mutex_lock(&st->lock);
+	while (!st->stopping) {
+		struct chain_job *job = st->first;
+		if (job == NULL) {
+			pthread_cond_wait(&st->wake, &st->lock);
+			continue;
+		}
+		st->first = job->next;
+		if (st->first == NULL)
+			st->last = &st->first;
+		pthread_mutex_unlock(&st->lock);
+		work(w, job);
+		pthread_mutex_lock(&st->lock);
+	}
+	pthread_mutex_unlock(&st->lock);
+	return NULL;
+}
+
+int stage_start(struct stage *st)
+{
+	for (size_t i = 0; i < st->n_workers; i++) {
+		int failed = thread_start(&st->workers[i].thread, st->config->name, run,
+					  &st->workers[i]);
+		if (failed < 0)
+			return failed;
+		st->workers[i].started = true;
+	}
+	return 0;
+}
+
+void stage_stop(struct stage *st)
+{
+	pthread_mutex_lock(&st->lock);
+	st->stopping = true;
+	pthread_cond_broadcast(&st->wake);
+	pthread_mutex_unlock(&st->lock);
+	for (size_t i = 0; i < st->n_workers; i++)
+		if (st->workers[i].started)
+			pthread_join(st->workers[i].thread, NULL);
+}

@@ -1,0 +1,81 @@
+/*
+ * chain.h - a route's filters: an event goes from one to the next on their own threads.
+ *
+ * A stage is one filter section: its workers take jobs from one queue. A job is one
+ * event of one route and the slots that wait for it; when it is through, or has failed, it comes
+ * back by the inbox. Order is the lanes' business: a slot waits in its place.
+ */
+#ifndef DISPATCH_CHAIN_H
+#define DISPATCH_CHAIN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "dispatch/inbox.h"
+#include "plugin/instance.h"
+
+struct slot;
+
+#define CHAIN_PARTS_MAX 1024	/* events that filters may make of one */
+
+/* Events in order, a reference each. */
+struct parts {
+	struct pb_event **list;
+	size_t n, room;
+};
+void parts_add(struct parts *, struct pb_event *);
+void parts_free(struct parts *);
+
+struct chain_job {
+	struct chain_job *next;
+	struct stage *const *stages;	/* the route's */
+	size_t n_stages, at;		/* which is next */
+	struct inbox *inbox;
+	struct slot **slots;		/* the router's */
+	size_t n_slots;
+	struct parts in, out;		/* of the present stage; `in` is the result at the end */
+	int failed;			/* 0, -EAGAIN or -EBADMSG */
+	char reason[512];		/* with the filter's name */
+};
+
+/* A worker of a stage: an instance with a thread. */
+struct stage_worker {
+	struct pb_self self;
+	struct stage *stage;
+	pthread_t thread;
+	bool started;
+	struct chain_job *job;		/* at work on; pb_pass() adds to its `out` */
+	struct pb_event *own;		/* the copy that apply() was given, NULL once it was passed */
+};
+
+struct stage {
+	const struct config_instance *config;
+	struct stage_worker *workers;
+	size_t n_workers;
+	pthread_mutex_t lock;		/* guards the queue and `stopping` */
+	pthread_cond_t wake;
+	struct chain_job *first, **last;
+	bool stopping;
+	_Atomic uint64_t events, passed, failures;
+};
+
+void stage_init(struct stage *, const struct config_instance *, struct plugin_use *,
+		const struct instance_env *);
+/* Instances must be closed and threads ended; jobs left in the queue are freed. */
+void stage_fini(struct stage *);
+int stage_start(struct stage *);
+/* Ask the workers to end after their present job, and wait for them. */
+void stage_stop(struct stage *);
+
+/* A job for `event` (a reference is taken) and the slots; the list is copied. */
+struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, struct inbox *,
+				const struct pb_event *event, struct slot *const slots[], size_t n);
+void chain_job_free(struct chain_job *);
+/* Send it on its way. The job is the stages' until it comes by the inbox. */
+void chain_submit(struct chain_job *);
+
+/* pb_pass() */
+void stage_pass(struct pb_self *, struct pb_event *);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * commit.h - group commit by combining: one append for all that wait.
+ *
+ * Whichever of the waiting threads is first leads: it appends what all have pending as
+ * one block, hands the events to the router, and tells the others. While it
+ * does, the next group gathers. There is no writer thread and no timer.
+ */
+#ifndef DISPATCH_COMMIT_H
+#define DISPATCH_COMMIT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "dispatch/inbox.h"
+#include "dispatch/watermarks.h"
+#include "journal/journal.h"
+
+/* One thread's part of the next commit; its own until commit_run() and after it. */
+struct commit_entry {
+	struct commit_entry *next;
+	struct pb_span records;		/* framed */
+	struct pb_span marks;		/* as in marks.h; they are in `records` too */
+	struct pb_event *const *events;	/* each gets its seq; the router takes references of its own */
+	size_t n;
+	bool done;
+	int result;
+};
+
+struct commit {
+	pthread_mutex_t lock;		/* guards all below */
+	pthread_cond_t done;
+	pthread_cond_t room;		/* space may have returned */
+	struct commit_entry *waiting, **last;
+	bool led;			/* some thread is appending */
+	bool full;			/* the last append found no room; logged once */
+	struct journal *journal;
+	struct inbox *inbox;
+	struct watermarks *watermarks;
+};
+
+void commit_init(struct commit *, struct journal *, struct inbox *, struct watermarks *);
+void commit_fini(struct commit *);
+/* Make the entry durable. 0, or -ENOSPC: nothing of it was stored. An I/O error ends the process: what is
+ * on disk is no longer known. [any] */
+int commit_run(struct commit *, struct commit_entry *);
+/* Wait until room may have returned, at most `ms`. [any] */
+void commit_wait_room(struct commit *, int64_t ms);
+/* Space was freed, or everyone is to look at their stop flag. [any] */
+void commit_room(struct commit *);
+
+#endif

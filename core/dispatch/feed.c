@@ -1,0 +1,349 @@
+/* feed.c - a source's thread. */
+#include "dispatch/feed.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "dispatch/marks.h"
+#include "event/codec.h"
+#include "state/rows.h"
+
+#define COMMIT_AT (1u << 20)		/* bytes pending that commit by themselves */
+#define BLOCK_MAX ((size_t)1 << 30)	/* bytes of one commit */
+#define ROOM_WAIT 1000			/* ms between looks for room, beside being told */
+#define RESTART_FIRST 1000
+#define RESTART_LONGEST 60000
+
+void feed_init(struct feed *f, const struct config_instance *in, struct plugin_use *use,
+	       const struct instance_env *env, unsigned worker)
+{
+	*f = (struct feed){
+		.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.open.records = BUF_INIT(BLOCK_MAX), .closed.records = BUF_INIT(BLOCK_MAX),
+		.marks = BUF_INIT(BLOCK_MAX),
+	};
+	instance_init(&f->self, in, use, env, worker);
+	f->self.feed = f;
+	f->accepted = metric_get(&f->self.metrics, "accepted_total", "Events stored.", false);
+	f->refused = metric_get(&f->self.metrics, "refused_total",
+				"Events not stored: the sender was told to come back.", false);
+}
+
+static void marks_free(struct mark_entry **marks)
+{
+	struct mark_entry *m, *next;
+	HASH_ITER(hh, *marks, m, next) {
+		HASH_DEL(*marks, m);
+		free(m->value);
+		free(m);
+	}
+}
+
+static void emission_clear(struct emission *e)
+{
+	for (size_t i = 0; i < e->n_events; i++)
+		event_unref(e->events[i]);
+	e->n_events = e->n_units = 0;
+	buf_reset(&e->records);
+}
+
+static void emission_free(struct emission *e)
+{
+	emission_clear(e);
+	buf_free(&e->records);
+	free(e->events);
+	free(e->units);
+}
+
+void feed_fini(struct feed *f)
+{
+	emission_free(&f->open);
+	emission_free(&f->closed);
+	marks_free(&f->staged);
+	marks_free(&f->marks_kept);
+	buf_free(&f->marks);
+	if (f->wake_fd >= 0)
+		close(f->wake_fd);
+	instance_fini(&f->self);
+}
+
+static void mark_put(struct mark_entry **marks, const char *key, struct pb_span value)
+{
+	struct mark_entry *m;
+	HASH_FIND_STR(*marks, key, m);
+	if (m == NULL) {
+		size_t len = strlen(key);
+		m = xcalloc(1, sizeof *m + len + 1);
+		m->key_len = len;
+		memcpy(m->key, key, len);
+		HASH_ADD_KEYPTR(hh, *marks, m->key, len, m);
+	}
+	free(m->value);
+	m->value = NULL;
+	m->value_len = value.len;
+	if (value.data != NULL) {
+		m->value = xcalloc(value.len + 1, 1);
+		memcpy(m->value, value.data, value.len);
+	}
+}
+
+/* Fill in what a source may leave out. */
+static void complete(struct feed *f, struct pb_event *ev)
+{
+	event_set_origin(ev, f->number);
+	if (event_source(ev)[0] == '\0')
+		event_set(ev, "source", f->self.name);
+}
+
+static bool pack(struct feed *f, struct emission *e, struct pb_event *const evs[], size_t n)
+{
+	size_t before = e->records.len;
+	for (size_t i = 0; i < n; i++) {
+		complete(f, evs[i]);
+		size_t begun = record_begin(&e->records, RECORD_EVENT);
+		codec_pack(&e->records, evs[i]);
+		record_end(&e->records, begun);
+	}
+	if (e->records.failed == 0)
+		return true;
+	e->records.len = before;
+	e->records.failed = 0;
+	return false;
+}
+
+static void add_unit(struct emission *e, struct pb_event *const evs[], size_t n, void *token, bool failed)
+{
+	if (e->n_events + n > e->events_room) {
+		e->events_room = (e->n_events + n) * 2;
+		e->events = xrealloc(e->events, e->events_room, sizeof(struct pb_event *));
+	}
+	if (e->n_units == e->units_room) {
+		e->units_room = e->units_room * 2 + 16;
+		e->units = xrealloc(e->units, e->units_room, sizeof *e->units);
+	}
+	e->units[e->n_units++] = (struct unit){
+		.token = token, .first = e->n_events, .n = failed ? 0 : n, .failed = failed,
+	};
+	for (size_t i = 0; i < n; i++)
+		if (failed)
+			event_unref(evs[i]);
+		else
+			e->events[e->n_events++] = evs[i];
+}
+
+int feed_emit(struct feed *f, struct pb_event *const evs[], size_t n, const struct pb_mark *mark,
+	      void *token)
+{
+	if (atomic_load_explicit(&f->stopping, memory_order_relaxed)) {
+		for (size_t i = 0; i < n; i++)
+			event_unref(evs[i]);
+		return -ECANCELED;
+	}
+	assert(mark == NULL || (strlen(mark->key) <= MARK_KEY_MAX && mark->value.len <= MARK_VALUE_MAX));
+	bool packed = pack(f, &f->open, evs, n);
+	add_unit(&f->open, evs, n, token, !packed);
+	if (packed && mark != NULL)
+		mark_put(&f->staged, mark->key, mark->value);
+	if (f->open.records.len >= COMMIT_AT && !f->settling)
+		feed_commit(f);
+	return 0;
+}
+
+/* The marks go behind the events that they belong to, in the same block. */
+static void seal_marks(struct feed *f)
+{
+	struct mark_entry *m, *next;
+	buf_reset(&f->marks);
+	if (f->staged == NULL)
+		return;
+	HASH_ITER(hh, f->staged, m, next)
+		marks_add(&f->marks, &(struct mark){
+			.source = f->number, .key = { m->key, m->key_len },
+			.value = { m->value, m->value_len } });
+	size_t begun = record_begin(&f->closed.records, RECORD_MARK);
+	buf_add(&f->closed.records, f->marks.data, f->marks.len);
+	record_end(&f->closed.records, begun);
+}
+
+static void keep_marks(struct feed *f)
+{
+	struct mark_entry *m, *next;
+	HASH_ITER(hh, f->staged, m, next)
+		mark_put(&f->marks_kept, m->key, (struct pb_span){ m->value, m->value_len });
+	marks_free(&f->staged);
+}
+
+static void settle(struct feed *f, int result)
+{
+	struct emission *e = &f->closed;
+	void (*settled)(void *, void *, const struct pb_receipt *) = f->self.plugin->source->settled;
+	struct pb_metric *count = result < 0 ? f->refused : f->accepted;
+	atomic_fetch_add_explicit(&count->value, (int64_t)e->n_events, memory_order_relaxed);
+	if (result < 0)
+		snprintf(f->reason, sizeof f->reason, "%s", "the store is full");
+	f->settling = true;
+	for (size_t i = 0; i < e->n_units && settled != NULL; i++) {
+		const struct unit *u = &e->units[i];
+		struct pb_receipt receipt = {
+			.emission = e, .unit = u,
+			.outcome = result < 0 || u->failed ? PB_FAILED : PB_ACCEPTED,
+			.reason = result < 0 ? "the store is full" :
+				  u->failed ? "too large to store together" : "",
+		};
+		settled(f->self.state, u->token, &receipt);
+	}
+	f->settling = false;
+	emission_clear(e);
+}
+
+/* The append, again until there is room where the source cannot refuse. */
+static int store(struct feed *f)
+{
+	for (;;) {
+		f->entry = (struct commit_entry){
+			.records = buf_span(&f->closed.records), .marks = buf_span(&f->marks),
+			.events = f->closed.events, .n = f->closed.n_events,
+		};
+		int result = f->closed.records.len > 0 ? commit_run(f->commit, &f->entry) : 0;
+		if (result == 0 || f->self.plugin->source->may_refuse || atomic_load(&f->stopping))
+			return result;
+		commit_wait_room(f->commit, ROOM_WAIT);
+	}
+}
+
+int feed_commit(struct feed *f)
+{
+	assert(!f->settling);
+	if (f->open.n_units == 0)
+		return atomic_load(&f->stopping) ? -ECANCELED : 0;
+	struct emission open = f->open;
+	f->open = f->closed;
+	f->closed = open;
+	seal_marks(f);
+	int result = store(f);
+	if (result == 0)
+		keep_marks(f);
+	else
+		marks_free(&f->staged);
+	settle(f, result);
+	return result < 0 && !f->self.plugin->source->may_refuse ? -ECANCELED : 0;
+}
+
+static void clear_wake(struct feed *f)
+{
+	uint64_t n;
+	while (read(f->wake_fd, &n, sizeof n) < 0 && errno == EINTR)
+		;
+	if (atomic_exchange(&f->reopen, false) && f->self.plugin->source->reopen != NULL)
+		f->self.plugin->source->reopen(f->self.state);
+}
+
+static int sleep_on(struct feed *f, int fd, int64_t timeout)
+{
+	struct pollfd fds[2] = { { .fd = f->wake_fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+	int ms = timeout < 0 ? -1 : timeout > INT32_MAX ? INT32_MAX : (int)timeout;
+	int n = poll(fds, 2, ms);
+	if (n > 0 && fds[0].revents != 0)
+		clear_wake(f);
+	if (atomic_load(&f->stopping))
+		return 0;
+	return n > 0 && fds[1].revents != 0;
+}
+
+int feed_wait(struct feed *f, int fd, int64_t timeout)
+{
+	bool settles = f->open.n_units > 0;
+	feed_commit(f);
+	if (!atomic_load(&f->stopping))
+		return settles ? 0 : sleep_on(f, fd, timeout);
+	clear_wake(f);
+	if (f->stop_seen)
+		return -ECANCELED;
+	f->stop_seen = true;
+	return 0;
+}
+
+int feed_restore(struct feed *f, const char *key, void *value, size_t size)
+{
+	struct mark_entry *m;
+	struct buf stored = BUF_INIT(MARK_VALUE_MAX);
+	HASH_FIND_STR(f->marks_kept, key, m);
+	int failed = m == NULL ?
+		rows_get_mark(f->state, f->number, (struct pb_span){ key, strlen(key) }, &stored) :
+		m->value == NULL ? -ENOENT : buf_add(&stored, m->value, m->value_len);
+	if (failed == 0 && stored.len > size)
+		failed = -ERANGE;
+	if (failed == 0 && stored.len > 0)
+		memcpy(value, stored.data, stored.len);
+	int len = (int)stored.len;
+	buf_free(&stored);
+	return failed < 0 ? failed : len;
+}
+
+/* Sleep between two calls of run(); false when stopping. */
+static bool pause_for(struct feed *f, int64_t ms)
+{
+	int64_t until = clock_mono(f->self.env->clock) + ms, left;
+	while (!atomic_load(&f->stopping) && (left = until - clock_mono(f->self.env->clock)) > 0)
+		sleep_on(f, -1, left);
+	return !atomic_load(&f->stopping);
+}
+
+static void *run(void *arg)
+{
+	struct feed *f = arg;
+	int64_t pause = RESTART_FIRST;
+	atomic_store(&f->running, true);
+	for (;;) {
+		int64_t began = clock_mono(f->self.env->clock);
+		int failed = f->self.plugin->source->run(f->self.state);
+		feed_commit(f);
+		if (atomic_load(&f->stopping))
+			break;
+		if (clock_mono(f->self.env->clock) - began > RESTART_LONGEST)
+			pause = RESTART_FIRST;
+		log_write(PB_ERROR, f->self.title, "stopped by itself (%d); again in %lld s", failed,
+			  (long long)(pause / 1000));
+		snprintf(f->reason, sizeof f->reason, "stopped by itself (%d)", failed);
+		if (!pause_for(f, pause))
+			break;
+		pause = pause * 2 > RESTART_LONGEST ? RESTART_LONGEST : pause * 2;
+	}
+	atomic_store(&f->running, false);
+	return NULL;
+}
+
+int feed_start(struct feed *f)
+{
+	int failed = thread_start(&f->thread, f->self.name, run, f);
+	f->started = failed == 0;
+	return failed;
+}
+
+static void wake(struct feed *f)
+{
+	uint64_t one = 1;
+	while (write(f->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+}
+
+void feed_stop(struct feed *f)
+{
+	atomic_store(&f->stopping, true);
+	wake(f);
+}
+
+void feed_reopen(struct feed *f)
+{
+	atomic_store(&f->reopen, true);
+	wake(f);
+}

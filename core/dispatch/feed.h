@@ -1,0 +1,88 @@
+/*
+ * feed.h - a source's thread: what it emits, and what became of it.
+ *
+ * Everything here is of the source's own thread, but for stopping and reopening,
+ * which are asked for by flag and wake descriptor.
+ */
+#ifndef DISPATCH_FEED_H
+#define DISPATCH_FEED_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "dispatch/commit.h"
+#include "plugin/instance.h"
+
+/* What one pb_emit() took: settled as one. */
+struct unit {
+	void *token;
+	size_t first, n;	/* of the emission's events */
+	bool failed;		/* short of memory, or too large for a block */
+};
+
+/* What was emitted since the last commit. */
+struct emission {
+	struct buf records;		/* framed */
+	struct pb_event **events;	/* a reference each */
+	size_t n_events, events_room;
+	struct unit *units;
+	size_t n_units, units_room;
+};
+
+/* The last position of a key, as committed by this run. */
+struct mark_entry {
+	UT_hash_handle hh;
+	size_t value_len, key_len;
+	char *value;
+	char key[];
+};
+
+struct pb_receipt {
+	const struct emission *emission;
+	const struct unit *unit;
+	enum pb_outcome outcome;
+	const char *reason;
+};
+
+struct feed {
+	struct pb_self self;
+	uint32_t number;		/* the source's, in the names table */
+	struct commit *commit;
+	struct state *state;
+	struct emission open;		/* taken, not yet committed */
+	struct emission closed;		/* being committed and settled */
+	bool settling;			/* inside settled() */
+	struct mark_entry *staged;	/* go with the next commit */
+	struct buf marks;		/* those, encoded */
+	struct mark_entry *marks_kept;	/* committed since the start */
+	struct commit_entry entry;	/* our place in a group commit */
+	int wake_fd;
+	_Atomic bool stopping, reopen, running;
+	bool stop_seen;			/* pb_wait() has said so once */
+	pthread_t thread;
+	bool started;
+	struct pb_metric *accepted, *refused;
+	char reason[128];		/* the last failure */
+};
+
+/* Make ready; the instance is the caller's to open. */
+void feed_init(struct feed *, const struct config_instance *, struct plugin_use *,
+	       const struct instance_env *, unsigned worker);
+void feed_fini(struct feed *);
+/* Start the thread that calls run(). 0 or -errno. */
+int feed_start(struct feed *);
+/* Ask run() to end. [any] */
+void feed_stop(struct feed *);
+/* [any] */
+void feed_reopen(struct feed *);
+
+/* pb_emit(), pb_commit(), pb_wait(), pb_restore(): see plugin.h. The feed's thread. */
+int feed_emit(struct feed *, struct pb_event *const evs[], size_t n, const struct pb_mark *, void *token);
+int feed_commit(struct feed *);
+int feed_wait(struct feed *, int fd, int64_t timeout);
+int feed_restore(struct feed *, const char *key, void *value, size_t size);
+
+#endif

@@ -1,0 +1,227 @@
+/* lane.c - one route's way to one sink: the window, its order, its watermark. */
+#include "dispatch/lane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/magic.h"
+#include "base/memory.h"
+#include "dispatch/outlet.h"
+#include "dispatch/router.h"
+#include "event/event.h"
+
+/* A window holds what may be out and as much again, so that the sink never waits for the router. */
+#define WINDOW_SPARE 16
+#define WINDOW_BYTES (4u << 20)
+
+static void timer_fired(struct timer *t)
+{
+	struct lane *lane = CONTAINER_OF(t, struct lane, timer);
+	struct slot *head = lane->head;
+	int64_t now = router_now(lane->router);
+	if (head != NULL && head->state == SLOT_WAITING && head->after <= now)
+		slot_begin(lane->router, head);
+	stragglers_due(lane);
+}
+
+void lane_init(struct lane *lane, struct router *router, struct route *route, struct outlet *outlet)
+{
+	*lane = (struct lane){
+		.router = router, .route = route, .outlet = outlet, .next_due_ms = TIMER_NEVER,
+		.timer = { .fire = timer_fired },
+		.title = xasprintf("%s %s", route->config->name, outlet->config->name),
+	};
+	const char *order = options_str(outlet->config->options, "order");
+	lane->strict = order[0] == '\0' ? !outlet->async : strcmp(order, "strict") == 0;
+}
+
+static void slot_free(struct slot *slot)
+{
+	event_unref(slot->event);
+	parts_free(&slot->parts);
+	free(slot->done);
+	free(slot->restored);
+	free(slot->text);
+	free(slot->response);
+	free(slot);
+}
+
+void lane_fini(struct lane *lane)
+{
+	for (struct slot *s = lane->head, *next; s != NULL; s = next) {
+		next = s->next;
+		slot_free(s);
+	}
+	HASH_CLEAR(hh, lane->loose);
+	for (struct slot *s = lane->loose_head, *next; s != NULL; s = next) {
+		next = s->next;
+		slot_free(s);
+	}
+	free(lane->title);
+}
+
+uint64_t lane_watermark(const struct lane *lane)
+{
+	if (lane->head != NULL)
+		return lane->head->seq;
+	return lane->live ? lane->router->next : lane->next;
+}
+
+bool lane_has_room(const struct lane *lane)
+{
+	const struct outlet *o = lane->outlet;
+	size_t most = o->max_in_flight > o->max_batch ? o->max_in_flight : o->max_batch;
+	return lane->count < 2 * most + WINDOW_SPARE &&
+	       (lane->count == 0 || lane->bytes < WINDOW_BYTES);
+}
+
+static void append(struct slot **head, struct slot **tail, struct slot *slot)
+{
+	slot->prev = *tail;
+	slot->next = NULL;
+	if (*tail != NULL)
+		(*tail)->next = slot;
+	else
+		*head = slot;
+	*tail = slot;
+}
+
+static void detach(struct slot **head, struct slot **tail, struct slot *slot)
+{
+	if (slot->prev != NULL)
+		slot->prev->next = slot->next;
+	else
+		*head = slot->next;
+	if (slot->next != NULL)
+		slot->next->prev = slot->prev;
+	else
+		*tail = slot->prev;
+}
+
+static struct slot *slot_new(struct lane *lane, const struct pb_event *ev, uint64_t seq,
+			     enum slot_state state)
+{
+	struct slot *slot = xcalloc(1, sizeof *slot);
+	*slot = (struct slot){
+		.lane = lane, .seq = seq, .state = state, .event = event_ref(ev),
+		.row_due_ms = -1, .taken_ms = router_now(lane->router),
+	};
+	return slot;
+}
+
+struct slot *lane_push(struct lane *lane, const struct pb_event *ev, enum slot_state state)
+{
+	struct slot *slot = slot_new(lane, ev, event_seq(ev), state);
+	append(&lane->head, &lane->tail, slot);
+	if (lane->head == slot)
+		lane->settled_past_head = 0;
+	lane->count++;
+	lane->bytes += event_size(ev);
+	if (state == SLOT_READY)
+		lane_ready(slot);
+	return slot;
+}
+
+static void add_loose(struct lane *lane, struct slot *slot)
+{
+	slot->loose = true;
+	append(&lane->loose_head, &lane->loose_tail, slot);
+	HASH_ADD(hh, lane->loose, seq, sizeof slot->seq, slot);
+	lane->n_loose++;
+}
+
+struct slot *lane_push_loose(struct lane *lane, const struct pb_event *ev, uint64_t seq,
+			     enum slot_state state)
+{
+	struct slot *slot = slot_new(lane, ev, seq, state);
+	add_loose(lane, slot);
+	if (state == SLOT_READY)
+		lane_ready(slot);
+	return slot;
+}
+
+struct slot *lane_find_loose(struct lane *lane, uint64_t seq)
+{
+	struct slot *slot;
+	HASH_FIND(hh, lane->loose, &seq, sizeof seq, slot);
+	return slot;
+}
+
+void lane_ready(struct slot *slot)
+{
+	struct lane *lane = slot->lane;
+	slot->state = SLOT_READY;
+	if (!slot->loose && (lane->ready == NULL || slot->seq < lane->ready->seq))
+		lane->ready = slot;
+	router_pump(lane->router, lane->outlet);
+}
+
+static struct slot *next_strict(struct lane *lane, const struct slot *after)
+{
+	struct slot *slot = after != NULL ? after->next : lane->head;
+	if (after == NULL && lane->n_flying > 0)
+		return NULL;
+	return slot != NULL && slot->state == SLOT_READY ? slot : NULL;
+}
+
+struct slot *lane_next_ready(struct lane *lane, const struct slot *after)
+{
+	if (after == NULL || after->loose || !lane->strict)
+		for (struct slot *s = lane->loose_head; s != NULL; s = s->next)
+			if (s->state == SLOT_READY)
+				return s;
+	if (lane->strict)
+		return after != NULL && after->loose ? NULL : next_strict(lane, after);
+	while (lane->ready != NULL && lane->ready->state != SLOT_READY)
+		lane->ready = lane->ready->next;
+	return lane->ready;
+}
+
+static void leave_window(struct lane *lane, struct slot *slot)
+{
+	if (lane->ready == slot)
+		lane->ready = slot->next;
+	if (lane->head == slot)
+		lane->settled_past_head = 0;
+	else
+		lane->settled_past_head++;
+	detach(&lane->head, &lane->tail, slot);
+	lane->count--;
+	lane->bytes -= event_size(slot->event);
+}
+
+void lane_settled(struct slot *slot)
+{
+	struct lane *lane = slot->lane;
+	assert(slot->flying == 0);
+	if (slot->loose) {
+		detach(&lane->loose_head, &lane->loose_tail, slot);
+		HASH_DEL(lane->loose, slot);
+		lane->n_loose--;
+	} else {
+		leave_window(lane, slot);
+	}
+	slot_free(slot);
+	if (!lane->live)
+		lane->router->catchup_due = true;
+	router_moved(lane);
+	router_pump(lane->router, lane->outlet);
+}
+
+void lane_loosen(struct slot *slot)
+{
+	struct lane *lane = slot->lane;
+	assert(!slot->loose);
+	leave_window(lane, slot);
+	add_loose(lane, slot);
+	router_moved(lane);
+}
+
+void lane_fall_behind(struct lane *lane, uint64_t seq)
+{
+	assert(lane->live || lane->riding);
+	lane->live = lane->riding = false;
+	lane->next = seq;
+	lane->router->n_behind++;
+	lane->router->catchup_due = true;
+}

@@ -1,0 +1,120 @@
+/*
+ * lane.h - one route's way to one sink: a bounded window over the journal.
+ *
+ * The window holds what is not settled, in order; whatever is below a lane's next event and
+ * not in the window is settled. A lane that has no room falls behind: it keeps its place and
+ * catches up from the journal. A straggler with a row in the state leaves the window;
+ * while it is at work again it is `loose`. A lane never blocks the router.
+ * Everything here is the router's thread's.
+ */
+#ifndef DISPATCH_LANE_H
+#define DISPATCH_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "dispatch/chain.h"
+#include "dispatch/timer.h"
+#include "state/rows.h"
+
+struct route;
+struct outlet;
+struct router;
+
+enum slot_state {
+	SLOT_FILTERING,		/* a chain job has it */
+	SLOT_READY,		/* may be sent */
+	SLOT_FLYING,		/* deliveries are with the sink */
+	SLOT_WAITING,		/* strict: for its next attempt, in place */
+	SLOT_SAVING,		/* settled but for its row, which is on its way to the disk */
+};
+
+/* One delivery: one event on one lane. */
+struct slot {
+	struct lane *lane;
+	struct slot *prev, *next;	/* the window, or the list of loose ones in the order they came */
+	UT_hash_handle hh;		/* lane->loose, by seq */
+	uint64_t seq;
+	enum slot_state state;
+	bool loose;
+	bool forgotten;			/* its row goes and none takes its place */
+	const struct pb_event *event;	/* as stored */
+	struct parts parts;		/* what filters made of it; empty: the event itself */
+	unsigned char *done;		/* bit i: part i is delivered; NULL: none */
+	size_t n_done;
+	char *restored;			/* `done` of its row, until filters have made the parts */
+	size_t restored_len;
+	size_t flying;			/* deliveries out */
+	unsigned attempts;		/* made */
+	int64_t first_ms;		/* wall clock of the first failure, 0: none */
+	int64_t row_due_ms;		/* due time in the row it has, -1: it has none */
+	int64_t taken_ms;		/* monotonic: when it came into the window */
+	/* The worst answer of the deliveries that are out. */
+	enum pb_code worst;
+	int64_t after;
+	char *text, *response;
+	size_t response_len;
+};
+
+struct lane {
+	struct router *router;
+	struct route *route;
+	struct outlet *outlet;
+	uint32_t number;		/* names table */
+	bool strict;
+	bool live;			/* offered events as they are committed; `next` is the router's */
+	bool riding;			/* in the catch-up pass at this moment */
+	uint64_t next;			/* the first event not looked at, when not live */
+	struct slot *head, *tail;	/* the window */
+	struct slot *ready;		/* the first in the window that may be READY; NULL: none is */
+	size_t count, bytes;		/* of the window */
+	struct slot *loose;		/* hash by seq */
+	struct slot *loose_head, *loose_tail;
+	size_t n_loose, n_flying;	/* n_flying: slots FLYING */
+	size_t settled_past_head;	/* settled while the head was not */
+	uint64_t published, saved;	/* watermarks: last given to a block, last in the state */
+	bool unsaved;			/* something real was settled since `saved` */
+	struct lane *dirty_next;	/* the router's list of lanes that moved */
+	bool dirty;
+	int64_t next_due_ms;		/* engine wall clock: when stragglers' rows are to be looked at; TIMER_NEVER: none */
+	struct timer timer;		/* strict wait in place, or stragglers due */
+	uint64_t stragglers, dead;	/* rows */
+	uint64_t delivered, retried, filtered;
+	char *title;			/* "route sink" */
+};
+
+void lane_init(struct lane *, struct router *, struct route *, struct outlet *);
+void lane_fini(struct lane *);
+/* All before it are settled. */
+uint64_t lane_watermark(const struct lane *);
+/* Can the window take another event? */
+bool lane_has_room(const struct lane *);
+/* A slot for the event at the end of the window (READY, or FILTERING). Takes a reference. */
+struct slot *lane_push(struct lane *, const struct pb_event *, enum slot_state);
+/* A loose slot for a straggler that is tried again. */
+struct slot *lane_push_loose(struct lane *, const struct pb_event *, uint64_t seq, enum slot_state);
+struct slot *lane_find_loose(struct lane *, uint64_t seq);
+/* It may be sent: filters are through, or its wait is over. */
+void lane_ready(struct slot *);
+/* The next slot that may be sent now, or NULL. In a strict lane only the first of the window, or, after `after`, the one
+ * that follows it; a batch is built with it. Loose ones come first. */
+struct slot *lane_next_ready(struct lane *, const struct slot *after);
+/* The slot is settled: it leaves, and is freed. */
+void lane_settled(struct slot *);
+/* A window slot becomes a loose one: its row is on disk, but it is still at work. */
+void lane_loosen(struct slot *);
+/* Stop being offered events: `seq` is the first that was not taken. */
+void lane_fall_behind(struct lane *, uint64_t seq);
+
+/* The parts to send: how many, the i-th, and whether it is delivered. */
+size_t slot_parts(const struct slot *);
+const struct pb_event *slot_part(const struct slot *, size_t i);
+bool slot_part_done(const struct slot *, size_t i);
+void slot_part_delivered(struct slot *, size_t i);
+/* Restore which parts are delivered from a row. */
+void slot_restore_parts(struct slot *, struct pb_span bits);
+struct pb_span slot_parts_bits(const struct slot *);
+
+#endif

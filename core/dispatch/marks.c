@@ -1,0 +1,34 @@
+/* marks.c - a mark is: source (le32), key's length (le32), value's length + 1 or 0 (le32), key, value. */
+#include "dispatch/marks.h"
+
+#include "base/bytes.h"
+
+#define HEAD 12
+
+void marks_add(struct buf *to, const struct mark *m)
+{
+	char head[HEAD];
+	put_le32(head, m->source);
+	put_le32(head + 4, (uint32_t)m->key.len);
+	put_le32(head + 8, m->value.data == NULL ? 0 : (uint32_t)m->value.len + 1);
+	buf_add(to, head, sizeof head);
+	buf_add(to, m->key.data, m->key.len);
+	if (m->value.data != NULL)
+		buf_add(to, m->value.data, m->value.len);
+}
+
+bool marks_next(struct pb_span data, size_t *at, struct mark *m)
+{
+	const char *p = (const char *)data.data + *at;
+	size_t left = data.len - *at;
+	if (left < HEAD)
+		return false;
+	size_t key = get_le32(p + 4), coded = get_le32(p + 8), value = coded > 0 ? coded - 1 : 0;
+	if (key > MARK_KEY_MAX || value > MARK_VALUE_MAX || left - HEAD < key + value)
+		return false;
+	m->source = get_le32(p);
+	m->key = (struct pb_span){ p + HEAD, key };
+	m->value = (struct pb_span){ coded > 0 ? p + HEAD + key : NULL, value };
+	*at += HEAD + key + value;
+	return true;
+}

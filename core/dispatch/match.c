@@ -1,0 +1,81 @@
+/*
+ * match.c - which routes want an event: by its source and the globs of its type.
+ *
+ * Types are few and events are many, so an answer is remembered. A sender that
+ * invents types cannot fill memory: at the limit everything is forgotten.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/parse.h"
+#include "dispatch/router.h"
+#include "event/event.h"
+
+#define MATCHES_MAX 4096
+
+struct match {
+	UT_hash_handle hh;
+	struct route **routes;
+	size_t n, key_len;
+	char key[];		/* source's number (4 bytes), type */
+};
+
+static bool from_matches(const struct route *route, uint32_t origin)
+{
+	for (size_t i = 0; i < route->n_from; i++)
+		if (route->from[i] == origin)
+			return true;
+	return false;
+}
+
+static bool type_matches(const struct route *route, const char *type)
+{
+	for (const char *const *glob = route->config->events; *glob != NULL; glob++)
+		if (glob_match(*glob, type))
+			return true;
+	return false;
+}
+
+static struct match *match_new(struct router *r, const struct pb_event *ev, const char *key, size_t len)
+{
+	if (HASH_COUNT(r->matches) >= MATCHES_MAX)
+		router_matches_free(r);
+	struct match *m = xcalloc(1, sizeof *m + len);
+	memcpy(m->key, key, len);
+	m->key_len = len;
+	for (size_t i = 0; i < r->n_routes; i++) {
+		struct route *route = &r->routes[i];
+		if (!from_matches(route, event_origin(ev)) || !type_matches(route, event_type(ev)))
+			continue;
+		m->routes = xrealloc(m->routes, m->n + 1, sizeof(struct route *));
+		m->routes[m->n++] = route;
+	}
+	HASH_ADD_KEYPTR(hh, r->matches, m->key, len, m);
+	return m;
+}
+
+struct route **router_match(struct router *r, const struct pb_event *ev, size_t *n)
+{
+	char key[4 + EVENT_VALUE_MAX];
+	uint32_t origin = event_origin(ev);
+	size_t len = strlen(event_type(ev));
+	struct match *m;
+	memcpy(key, &origin, 4);
+	memcpy(key + 4, event_type(ev), len);
+	HASH_FIND(hh, r->matches, key, 4 + len, m);
+	if (m == NULL)
+		m = match_new(r, ev, key, 4 + len);
+	*n = m->n;
+	return m->routes;
+}
+
+void router_matches_free(struct router *r)
+{
+	struct match *m, *next;
+	HASH_ITER(hh, r->matches, m, next) {
+		HASH_DEL(r->matches, m);
+		free(m->routes);
+		free(m);
+	}
+}

@@ -1,0 +1,131 @@
+/* outlet.c - one sink: what goes out, and when. */
+#include "dispatch/outlet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/memory.h"
+#include "dispatch/router.h"
+#include "dispatch/sender.h"
+
+static void probe_due(struct timer *t)
+{
+	struct outlet *o = CONTAINER_OF(t, struct outlet, timer);
+	breaker_expired(&o->breaker, router_now(o->router));
+	router_pump(o->router, o);
+}
+
+static size_t batch_limit(const struct config_instance *in, const struct pb_sink *sink)
+{
+	size_t most = sink->max_batch > 0 ? sink->max_batch : 1;
+	size_t wanted = (size_t)options_int(in->options, "max_batch");
+	return wanted > 0 && wanted < most ? wanted : most;
+}
+
+void outlet_init(struct outlet *o, const struct config_instance *in, struct plugin_use *use,
+		 const struct instance_env *env, struct router *router, struct inbox *inbox)
+{
+	const struct pb_sink *sink = plugin_use_plugin(use)->sink;
+	*o = (struct outlet){
+		.config = in, .router = router, .inbox = inbox, .async = sink->submit != NULL,
+		.max_batch = batch_limit(in, sink),
+		.max_in_flight = (size_t)options_int(in->options, "max_in_flight"),
+		.max_response = (size_t)options_int(in->options, "max_response"),
+		.timer = { .fire = probe_due },
+	};
+	if (!o->async)
+		o->max_in_flight = o->max_batch;
+	instance_init(&o->self, in, use, env, 0);
+	o->self.outlet = o;
+}
+
+void outlet_fini(struct outlet *o)
+{
+	instance_fini(&o->self);
+	free(o->lanes);
+}
+
+void outlet_add_lane(struct outlet *o, struct lane *lane)
+{
+	o->lanes = xrealloc(o->lanes, o->n_lanes + 1, sizeof(struct lane *));
+	o->lanes[o->n_lanes++] = lane;
+}
+
+/* The next lane in turn that has something to send. */
+static struct lane *next_lane(struct outlet *o)
+{
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		struct lane *lane = o->lanes[(o->turn + i) % o->n_lanes];
+		if (lane_next_ready(lane, NULL) == NULL)
+			continue;
+		o->turn = (o->turn + i + 1) % o->n_lanes;
+		return lane;
+	}
+	return NULL;
+}
+
+static struct batch *batch_new(struct outlet *o, size_t most)
+{
+	size_t head = sizeof(struct batch) + most * sizeof(struct pb_delivery);
+	struct batch *b = xcalloc(1, head + most * sizeof(struct pb_delivery *));
+	b->outlet = o;
+	b->list = (struct pb_delivery **)((char *)b + head);
+	return b;
+}
+
+/* Add the slot's parts that are not delivered yet, as far as there is room. */
+static void batch_add(struct batch *b, size_t most, struct slot *slot)
+{
+	size_t parts = slot_parts(slot);
+	for (uint32_t i = 0; i < parts && b->n < most; i++) {
+		if (slot_part_done(slot, i))
+			continue;
+		struct pb_delivery *d = &b->d[b->n];
+		*d = (struct pb_delivery){
+			.magic = DELIVERY_MAGIC, .attempt = slot->attempts + 1, .part = i,
+			.event = slot_part(slot, i), .slot = slot, .batch = b,
+		};
+		b->list[b->n++] = d;
+		slot->flying++;
+	}
+	slot->state = SLOT_FLYING;
+	slot->worst = PB_OK;
+	slot->lane->n_flying++;
+}
+
+static void send_from(struct outlet *o, struct lane *lane, size_t most)
+{
+	struct batch *b = batch_new(o, most);
+	struct slot *slot = NULL;
+	while (b->n < most && (slot = lane_next_ready(lane, slot)) != NULL)
+		batch_add(b, most, slot);
+	assert(b->n > 0);
+	atomic_store(&b->refs, b->n + 1);
+	o->in_flight += b->n;
+	o->router->in_flight += b->n;
+	breaker_sent(&o->breaker);
+	sender_queue(o->sender, b);
+}
+
+void outlet_pump(struct outlet *o)
+{
+	while (!o->router->draining) {
+		size_t room = breaker_allows(&o->breaker, o->in_flight, o->max_in_flight);
+		if (room == 0 || (!o->async && o->in_flight > 0))
+			return;
+		struct lane *lane = next_lane(o);
+		if (lane == NULL)
+			return;
+		size_t most = room < o->max_batch ? room : o->max_batch;
+		/* Of several under way at once the second could overtake the first. */
+		send_from(o, lane, lane->strict && o->async ? 1 : most);
+	}
+}
+
+void outlet_open_again(struct outlet *o)
+{
+	if (o->breaker.state == BREAKER_OPEN)
+		timer_set(&o->router->timers, &o->timer, o->breaker.until);
+}

@@ -1,0 +1,48 @@
+/*
+ * outlet.h - one sink: what may be out, and whose turn it is.
+ *
+ * The router decides what goes out; the sender's thread hands it to the plugin. Lanes take turns.
+ */
+#ifndef DISPATCH_OUTLET_H
+#define DISPATCH_OUTLET_H
+
+#include <stdbool.h>
+
+#include "dispatch/breaker.h"
+#include "dispatch/delivery.h"
+#include "dispatch/inbox.h"
+#include "dispatch/lane.h"
+#include "plugin/instance.h"
+
+struct sender;
+
+struct outlet {
+	struct pb_self self;
+	const struct config_instance *config;
+	struct router *router;
+	struct inbox *inbox;
+	struct sender *sender;
+	uint32_t number;
+	bool async;			/* submit() */
+	size_t max_in_flight, max_batch, max_response;
+	size_t in_flight;		/* deliveries */
+	struct lane **lanes;		/* that lead here */
+	size_t n_lanes, turn;		/* whose turn it is */
+	struct breaker breaker;
+	struct timer timer;		/* the next probe */
+	struct outlet *pump_next;	/* the router's list of those with something to do */
+	bool pumped;
+	uint64_t delivered, failed;
+	char reason[256];		/* the last failure */
+};
+
+void outlet_init(struct outlet *, const struct config_instance *, struct plugin_use *,
+		 const struct instance_env *, struct router *, struct inbox *);
+void outlet_fini(struct outlet *);
+void outlet_add_lane(struct outlet *, struct lane *);
+/* Send what may go out now. The router's thread. */
+void outlet_pump(struct outlet *);
+/* The breaker has opened: come back for the probe. */
+void outlet_open_again(struct outlet *);
+
+#endif

@@ -1,0 +1,288 @@
+/* recover.c - the state brought up to the journal, before any thread runs. */
+#include "dispatch/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "dispatch/marks.h"
+#include "state/rows.h"
+
+/* One name as the state has it, or as it is new. */
+struct known {
+	UT_hash_handle hh;
+	uint32_t number;
+	bool used;
+	char key[];		/* kind, name */
+};
+
+struct names {
+	struct known *all;
+	uint32_t last;		/* the highest number given */
+	struct state_batch *to;
+};
+
+static struct known *names_add(struct names *n, char kind, const char *name, uint32_t number)
+{
+	size_t len = strlen(name);
+	struct known *k = xcalloc(1, sizeof *k + len + 2);
+	k->key[0] = kind;
+	memcpy(k->key + 1, name, len);
+	k->number = number;
+	if (number > n->last)
+		n->last = number;
+	HASH_ADD_KEYPTR(hh, n->all, k->key, len + 1, k);
+	return k;
+}
+
+static bool each_name(void *arg, const struct name_row *row)
+{
+	names_add(arg, (char)row->kind, row->name, row->number);
+	return true;
+}
+
+/* The name's number; a new name gets the next one. */
+static uint32_t number_of(struct names *n, enum name_kind kind, const char *name, bool *is_new)
+{
+	char *key = xasprintf("%c%s", kind, name);
+	struct known *k;
+	HASH_FIND_STR(n->all, key, k);
+	free(key);
+	*is_new = k == NULL;
+	if (k == NULL) {
+		k = names_add(n, (char)kind, name, n->last + 1);
+		rows_put_name(n->to, &(struct name_row){ kind, k->number, name });
+	}
+	k->used = true;
+	return k->number;
+}
+
+static void names_free(struct names *n)
+{
+	struct known *k, *next;
+	HASH_ITER(hh, n->all, k, next) {
+		HASH_DEL(n->all, k);
+		free(k);
+	}
+}
+
+/* A lane that is new begins with what comes next. */
+static int place_lane(struct router *r, struct lane *lane, bool is_new)
+{
+	uint64_t at = r->next;
+	int failed = is_new ? -ENOENT : rows_get_lane(r->state, lane->number, &at);
+	if (failed == -ENOENT)
+		at = r->next;
+	else if (failed < 0)
+		return failed;
+	lane->next = lane->saved = at;
+	lane->unsaved = failed == -ENOENT;
+	return 0;
+}
+
+static int number_lanes(struct router *r, struct names *names)
+{
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		bool is_new;
+		r->lanes[i]->number = number_of(names, NAME_LANE, r->lanes[i]->title, &is_new);
+		int failed = place_lane(r, r->lanes[i], is_new);
+		if (failed < 0)
+			return failed;
+	}
+	r->n_numbers = names->last + 1;
+	r->by_number = xcalloc(r->n_numbers, sizeof(struct lane *));
+	for (size_t i = 0; i < r->n_lanes; i++)
+		r->by_number[r->lanes[i]->number] = r->lanes[i];
+	return 0;
+}
+
+static void number_sources(struct recover *rec, struct names *names)
+{
+	bool is_new;
+	for (size_t i = 0; i < rec->n_feeds; i++)
+		rec->feeds[i]->number = number_of(names, NAME_SOURCE, rec->feeds[i]->self.name, &is_new);
+	for (size_t i = 0; i < rec->router->n_outlets; i++) {
+		struct outlet *o = rec->router->outlets[i];
+		o->number = number_of(names, NAME_SINK, o->config->name, &is_new);
+	}
+	for (size_t i = 0; i < rec->router->n_routes; i++) {
+		struct route *route = &rec->router->routes[i];
+		route->n_from = route->config->n_from;
+		route->from = xcalloc(route->n_from, sizeof *route->from);
+		for (size_t k = 0; k < route->n_from; k++)
+			route->from[k] = number_of(names, NAME_SOURCE, route->config->from[k]->name,
+						   &is_new);
+	}
+}
+
+/* Watermarks and marks of the blocks that the state does not have yet. */
+static int read_tail(struct router *r)
+{
+	struct record rec;
+	int got;
+	struct journal_cursor *c = journal_cursor_at(r->journal, r->meta.applied);
+	if (c == NULL)
+		return -ENOMEM;
+	while ((got = journal_next(r->journal, c, &rec)) > 0) {
+		struct watermark w;
+		if (rec.kind == RECORD_MARK)
+			save_mark(r, rec.block_end, rec.data);
+		for (size_t at = 0; rec.kind == RECORD_WATERMARK && watermarks_next(rec.data, &at, &w); ) {
+			struct lane *lane = w.lane < r->n_numbers ? r->by_number[w.lane] : NULL;
+			if (lane != NULL && w.seq > lane->next) {
+				lane->next = w.seq;
+				lane->unsaved = true;
+			}
+		}
+	}
+	journal_cursor_close(r->journal, c);
+	return got;
+}
+
+struct removal {
+	struct router *r;
+	struct state_batch *to;
+	uint64_t moved;
+};
+
+static bool remove_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
+{
+	struct removal *rm = arg;
+	rows_del_straggler(rm->to, key, row->due_ms);
+	rows_put_dead(rm->to, key, &(struct dead_row){
+		.reason = DEAD_REMOVED, .attempts = row->attempts, .first_ms = row->first_ms,
+		.dead_ms = router_wall(rm->r), .parts = row->parts, .error = row->error,
+		.response = row->response,
+	});
+	rm->moved++;
+	return true;
+}
+
+/* Lanes of an earlier configuration. Their dead letters stay. */
+static int close_removed(struct router *r, struct names *names)
+{
+	struct known *k, *next;
+	HASH_ITER(hh, names->all, k, next) {
+		uint64_t at;
+		if (k->key[0] != NAME_LANE || k->used || rows_get_lane(r->state, k->number, &at) < 0)
+			continue;
+		struct removal rm = { .r = r, .to = names->to };
+		int failed = rows_each_straggler(r->state, k->number, 0, remove_straggler, &rm);
+		if (failed < 0)
+			return failed;
+		rows_del_lane(names->to, k->number);
+		log_warn("route and sink '%s' are no longer configured: %llu deliveries that waited "
+			 "are dead (removed); of %llu further events those it wanted are not delivered",
+			 k->key + 1, (unsigned long long)rm.moved,
+			 (unsigned long long)(at < r->next ? r->next - at : 0));
+	}
+	return 0;
+}
+
+static bool count_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
+{
+	struct lane *lane = arg;
+	(void)key;
+	lane->stragglers++;
+	/* However the clock was set since, it waits no longer than it had left. */
+	int64_t now = router_wall(lane->router), due = row->due_ms;
+	if (due > now + row->wait_ms)
+		due = now + row->wait_ms;
+	if (due < lane->next_due_ms)
+		lane->next_due_ms = due;
+	return true;
+}
+
+static bool count_dead(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	(void)key;
+	(void)row;
+	((struct lane *)arg)->dead++;
+	return true;
+}
+
+static int ready_lanes(struct router *r)
+{
+	struct journal_stat stat;
+	journal_stat(r->journal, &stat);
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		struct lane *lane = r->lanes[i];
+		if (lane->next > r->next) {
+			log_error("%s was at event %llu, but the journal ends at %llu: "
+				  "state and journal are not of one time", lane->title,
+				  (unsigned long long)lane->next, (unsigned long long)r->next);
+			lane->next = r->next;
+		}
+		if (lane->next < stat.first_seq)
+			lane->next = stat.first_seq;
+		lane->live = lane->next == r->next;
+		r->n_behind += !lane->live;
+		int failed = rows_each_straggler(r->state, lane->number, 0, count_straggler, lane);
+		if (failed == 0)
+			failed = rows_each_dead(r->state, lane->number, 0, count_dead, lane);
+		if (failed < 0)
+			return failed;
+		if (lane->next_due_ms != TIMER_NEVER)
+			stragglers_expect(lane, lane->next_due_ms);
+	}
+	r->catchup_due = r->n_behind > 0;
+	return 0;
+}
+
+static void note_meta(struct router *r, bool fresh)
+{
+	if (fresh) {
+		struct id_gen gen;
+		id_gen_init(&gen);
+		id_new(&gen, router_wall(r), r->meta.node);
+		r->meta.applied = (struct journal_pos){ 0 };
+		return;
+	}
+	if (r->meta.kept_below > r->kept_below)
+		r->kept_below = r->meta.kept_below;
+	if (!r->meta.clean)
+		log_info("the last run did not end cleanly: what was in flight is delivered again");
+}
+
+static int run(struct recover *rec, struct names *names)
+{
+	struct router *r = rec->router;
+	int failed = rows_get_meta(r->state, &r->meta);
+	if (failed < 0 && failed != -ENOENT)
+		return failed;
+	note_meta(r, failed == -ENOENT);
+	failed = rows_each_name(r->state, each_name, names);
+	if (failed < 0)
+		return failed;
+	number_sources(rec, names);
+	failed = number_lanes(r, names);
+	if (failed == 0)
+		failed = read_tail(r);
+	if (failed == 0)
+		failed = close_removed(r, names);
+	if (failed == 0)
+		failed = ready_lanes(r);
+	if (failed < 0)
+		return failed;
+	watermarks_init(&r->watermarks, r->n_numbers);
+	r->meta.clean = false;
+	rows_put_meta(names->to, &r->meta);
+	return state_apply(r->state, names->to);
+}
+
+bool recover_run(struct recover *rec, struct pb_error *err)
+{
+	struct state_batch batch;
+	batch_init(&batch);
+	struct names names = { .to = &batch };
+	int failed = run(rec, &names);
+	if (failed < 0)
+		error_add(err, NULL, "cannot read or bring up the state: %s", strerror(-failed));
+	names_free(&names);
+	batch_free(&batch);
+	return failed == 0;
+}

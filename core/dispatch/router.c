@@ -1,0 +1,283 @@
+/* router.c - the router's turns. */
+#include "dispatch/router.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/magic.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "event/event.h"
+
+#define TICK 1000	/* ms */
+
+static void tick(struct timer *t)
+{
+	struct router *r = CONTAINER_OF(t, struct router, tick);
+	settle_aged(r);
+	space_turn(r);
+	timer_set(&r->timers, t, router_now(r) + TICK);
+}
+
+void router_init(struct router *r, const struct clock *clock, struct journal *journal,
+		 struct state *state, size_t memory)
+{
+	struct journal_stat stat;
+	journal_stat(journal, &stat);
+	*r = (struct router){
+		.clock = clock, .journal = journal, .state = state, .next = stat.next_seq,
+		.routed = stat.end, .wall_offset = clock_wall(clock) - clock_mono(clock),
+		.kept_below = stat.first_seq, .tick = { .fire = tick },
+	};
+	r->last_save = r->last_event = clock_mono(clock);
+	inbox_init(&r->inbox, memory);
+	saver_init(&r->saver, state, &r->inbox);
+	id_gen_init(&r->random);
+	save_init(&r->open);
+	save_init(&r->saving);
+	pthread_mutex_init(&r->drained_lock, NULL);
+	cond_init(&r->drained_cond);
+}
+
+void router_fini(struct router *r)
+{
+	struct intake got;
+	inbox_take(&r->inbox, &got);
+	intake_free(&got);
+	for (size_t i = 0; i < r->n_routes; i++) {
+		for (size_t k = 0; k < r->routes[i].n_lanes; k++)
+			lane_fini(&r->routes[i].lanes[k]);
+		free(r->routes[i].lanes);
+		free(r->routes[i].from);
+		free(r->routes[i].stages);
+	}
+	free(r->routes);
+	free(r->lanes);
+	free(r->by_number);
+	free(r->outlets);
+	router_matches_free(r);
+	journal_cursor_close(r->journal, r->cursor);
+	timers_free(&r->timers);
+	marks_free(r);
+	space_free(r);
+	save_free(&r->open);
+	save_free(&r->saving);
+	saver_fini(&r->saver);
+	inbox_fini(&r->inbox);
+	if (r->watermarks.moved != NULL)
+		watermarks_fini(&r->watermarks);
+	pthread_mutex_destroy(&r->drained_lock);
+	pthread_cond_destroy(&r->drained_cond);
+}
+
+int64_t router_now(const struct router *r)
+{
+	return clock_mono(r->clock);
+}
+
+int64_t router_wall(const struct router *r)
+{
+	return clock_mono(r->clock) + r->wall_offset;
+}
+
+void router_pump(struct router *r, struct outlet *o)
+{
+	if (o->pumped)
+		return;
+	o->pumped = true;
+	o->pump_next = r->to_pump;
+	r->to_pump = o;
+}
+
+void router_moved(struct lane *lane)
+{
+	struct router *r = lane->router;
+	r->last_event = router_now(r);
+	r->save_pending = lane->unsaved = true;
+	if (lane->dirty)
+		return;
+	lane->dirty = true;
+	lane->dirty_next = r->dirty;
+	r->dirty = lane;
+}
+
+void route_offer(struct router *r, struct route *route, const struct pb_event *ev, bool riding)
+{
+	struct slot *slots[64];
+	size_t n = 0;
+	for (size_t i = 0; i < route->n_lanes; i++) {
+		struct lane *lane = &route->lanes[i];
+		if (riding ? !lane->riding : !lane->live)
+			continue;
+		if (!lane_has_room(lane)) {
+			lane_fall_behind(lane, event_seq(ev));
+			continue;
+		}
+		struct slot *slot = lane_push(lane, ev, route->n_stages > 0 ? SLOT_FILTERING : SLOT_READY);
+		if (route->n_stages == 0)
+			continue;
+		slots[n++] = slot;
+		if (n == sizeof slots / sizeof slots[0]) {
+			chain_submit(chain_job_new(route->stages, route->n_stages, &r->inbox, ev, slots, n));
+			n = 0;
+		}
+	}
+	if (n > 0)
+		chain_submit(chain_job_new(route->stages, route->n_stages, &r->inbox, ev, slots, n));
+}
+
+void slot_begin(struct router *r, struct slot *slot)
+{
+	struct route *route = slot->lane->route;
+	if (route->n_stages == 0 || slot->parts.list != NULL) {
+		lane_ready(slot);
+		return;
+	}
+	slot->state = SLOT_FILTERING;
+	chain_submit(chain_job_new(route->stages, route->n_stages, &r->inbox, slot->event, &slot, 1));
+}
+
+/* Some events are only in the journal: every lane gets them from there. */
+static void all_fall_behind(struct router *r, uint64_t seq)
+{
+	for (size_t i = 0; i < r->n_lanes; i++)
+		if (r->lanes[i]->live)
+			lane_fall_behind(r->lanes[i], seq);
+}
+
+static void route_events(struct router *r, struct committed *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		size_t n;
+		struct route **routes = router_match(r, c->events[i], &n);
+		r->next = c->first_seq + i;
+		for (size_t j = 0; j < n; j++)
+			route_offer(r, routes[j], c->events[i], false);
+		r->unrouted += n == 0;
+		event_unref(c->events[i]);
+	}
+}
+
+static void route_committed(struct router *r, struct committed *c)
+{
+	if (c->n > 0 && !c->in_memory)
+		all_fall_behind(r, r->next);
+	else
+		route_events(r, c);
+	if (c->n > 0)
+		r->next = c->first_seq + c->n;
+	save_mark(r, c->end, buf_span(&c->marks));
+	r->save_pending = r->save_pending || c->marks.len > 0;
+	r->routed = c->end;
+	buf_free(&c->marks);
+	free(c);
+}
+
+/* The lanes' progress, for the next block. */
+static void publish(struct router *r)
+{
+	while (r->dirty != NULL) {
+		struct lane *lane = r->dirty;
+		r->dirty = lane->dirty_next;
+		lane->dirty = false;
+		uint64_t mark = lane_watermark(lane);
+		if (mark != lane->published)
+			watermarks_move(&r->watermarks, lane->number, mark);
+		lane->published = mark;
+	}
+}
+
+static void pump(struct router *r)
+{
+	while (r->to_pump != NULL) {
+		struct outlet *o = r->to_pump;
+		r->to_pump = o->pump_next;
+		o->pumped = false;
+		outlet_pump(o);
+	}
+}
+
+static void take_in(struct router *r)
+{
+	struct intake got;
+	inbox_take(&r->inbox, &got);
+	if (got.saved)
+		save_finished(r, got.saved_result);
+	for (struct pb_delivery *d = got.answers, *next; d != NULL; d = next) {
+		next = d->next;
+		settle_answer(r, d);
+	}
+	for (struct chain_job *job = got.chained, *next; job != NULL; job = next) {
+		next = job->next;
+		settle_chained(r, job);
+	}
+	for (struct committed *c = got.committed, *next; c != NULL; c = next) {
+		next = c->next;
+		route_committed(r, c);
+	}
+	for (struct inbox_call *call = got.calls, *next; call != NULL; call = next) {
+		next = call->next;
+		call->run(call);
+		inbox_called(&r->inbox, call);
+	}
+}
+
+static void fire_timers(struct router *r)
+{
+	struct timer *t;
+	while ((t = timers_due(&r->timers, router_now(r))) != NULL)
+		t->fire(t);
+}
+
+static void note_drained(struct router *r)
+{
+	if (!r->draining || r->in_flight > 0)
+		return;
+	pthread_mutex_lock(&r->drained_lock);
+	r->drained = true;
+	pthread_cond_signal(&r->drained_cond);
+	pthread_mutex_unlock(&r->drained_lock);
+}
+
+int64_t router_turn(struct router *r)
+{
+	take_in(r);
+	fire_timers(r);
+	bool more = !r->draining && catchup_turn(r);
+	pump(r);
+	publish(r);
+	note_drained(r);
+	int64_t save = save_turn(r), next = timers_next(&r->timers);
+	if (more || r->to_pump != NULL)
+		return 0;
+	if (save < next)
+		next = save;
+	if (next == TIMER_NEVER)
+		return -1;
+	int64_t wait = next - router_now(r);
+	return wait > 0 ? wait : 0;
+}
+
+static void *run(void *arg)
+{
+	struct router *r = arg;
+	tick(&r->tick);
+	while (!atomic_load(&r->stop)) {
+		int64_t wait = router_turn(r);
+		if (wait != 0)
+			inbox_wait(&r->inbox, wait);
+	}
+	router_turn(r);
+	saver_stop(&r->saver);
+	save_last(r);
+	inbox_close(&r->inbox);
+	return NULL;
+}
+
+int router_start(struct router *r)
+{
+	int failed = thread_start(&r->thread, "router", run, r);
+	r->started = failed == 0;
+	return failed;
+}

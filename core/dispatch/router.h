@@ -1,0 +1,178 @@
+/*
+ * router.h - the thread that owns routes, lanes and outlets, and takes turns.
+ *
+ * A turn takes in what came (inbox), matches and offers committed events, settles answers,
+ * fires timers, reads a piece of the journal for lanes that are behind, sends what may go out, and
+ * saves when that is due. It never blocks on a source, a filter, a sink or a sync.
+ */
+#ifndef DISPATCH_ROUTER_H
+#define DISPATCH_ROUTER_H
+
+#include <uthash.h>
+
+#include "dispatch/chain.h"
+#include "dispatch/commit.h"
+#include "dispatch/lane.h"
+#include "dispatch/outlet.h"
+#include "dispatch/saver.h"
+#include "dispatch/timer.h"
+#include "dispatch/watermarks.h"
+
+struct route {
+	const struct config_route *config;
+	uint32_t *from;			/* numbers of sources */
+	size_t n_from;
+	struct stage **stages;
+	size_t n_stages;
+	struct lane *lanes;
+	size_t n_lanes;
+};
+
+/* A mark on its way to the state. */
+struct moved_mark {
+	UT_hash_handle hh;		/* by source and key */
+	struct journal_pos read_at;
+	char *value;			/* NULL: removed */
+	size_t value_len, key_len;
+	char key[];			/* source (4 bytes), key */
+};
+
+/* Which routes want events of one type from one source; remembered, since types are few. */
+struct match;
+
+/* Who waits for a save: the slot is settled by it, or else becomes a loose one. */
+struct save_waiter {
+	struct slot *slot;
+	bool settles;
+	int64_t due_ms;			/* of the row: TIMER_NEVER when it has none */
+};
+
+/* What is to be saved, and who waits for it. */
+struct save {
+	struct state_batch batch;
+	struct save_waiter *waiters;
+	size_t n_waiters, room;
+	struct journal_pos applied;
+	uint64_t trim_seq;		/* segments below it may go once this is saved; 0: none */
+};
+
+/* How many rows need a kept event, while that is on its way to the state. */
+struct kept_count {
+	UT_hash_handle hh;
+	uint64_t seq;
+	uint32_t rows;
+	uint64_t save;			/* the save that carries it */
+};
+
+struct router {
+	const struct clock *clock;
+	struct journal *journal;
+	struct state *state;
+	struct inbox inbox;
+	struct watermarks watermarks;
+	struct commit *commit;		/* told when space returns */
+	struct saver saver;
+	struct timers timers;
+	struct id_gen random;
+	struct route *routes;
+	size_t n_routes;
+	struct lane **lanes;		/* all; by position */
+	size_t n_lanes;
+	struct lane **by_number;	/* names table's number to lane, NULL: none */
+	size_t n_numbers;
+	struct outlet **outlets;
+	size_t n_outlets;
+	struct match *matches;
+	uint64_t next;			/* the first event not routed yet */
+	struct journal_pos routed;	/* the end of the last block routed */
+	int64_t wall_offset;		/* engine's wall clock less monotonic: steady while we run */
+	struct journal_cursor *cursor;	/* catch-up's */
+	uint64_t cursor_seq;		/* what it reads next */
+	size_t catchup_turn;
+	size_t n_behind;
+	bool catchup_due;		/* a lane that is behind may take something */
+	struct outlet *to_pump;
+	struct lane *dirty;
+	struct moved_mark *marks;
+	struct save open, saving;	/* being gathered; with the saver */
+	bool save_busy;
+	bool save_pending;		/* progress was made since the last save began */
+	struct meta_row meta;		/* as it was at the start */
+	int64_t urgent_since;		/* a row is in `open` since then, 0: none */
+	int64_t last_save, last_event;	/* monotonic */
+	uint64_t kept_below;		/* rows' events below this are in `kept` */
+	struct kept_count *kept;	/* counts that are on their way to the state */
+	uint64_t unrouted, saves, lost;
+	uint64_t in_flight;		/* deliveries out, all outlets */
+	bool draining;			/* nothing new goes out */
+	pthread_mutex_t drained_lock;	/* guards `drained` */
+	pthread_cond_t drained_cond;
+	bool drained;			/* draining, and nothing is out */
+	_Atomic bool stop;		/* end after this turn */
+	struct timer tick;		/* every second: aged slots */
+	pthread_t thread;
+	bool started;
+};
+
+/* Tables and threads' parts; routes, lanes and outlets are filled in by recover.c and dispatch.c. */
+void router_init(struct router *, const struct clock *, struct journal *, struct state *, size_t memory);
+void router_fini(struct router *);
+int router_start(struct router *);
+/* One turn; how long it may sleep then, -1: until something comes. */
+int64_t router_turn(struct router *);
+/* Engine time: monotonic, and a wall clock that is not set while we run. */
+int64_t router_now(const struct router *);
+int64_t router_wall(const struct router *);
+/* The outlet may have something to send. */
+void router_pump(struct router *, struct outlet *);
+/* The lane's watermark may have moved. */
+void router_moved(struct lane *);
+/* Offer an event to the route's lanes: those that are live, or, with `riding`, those in the catch-up pass. */
+void route_offer(struct router *, struct route *, const struct pb_event *, bool riding);
+/* Try the slot (again): through the route's filters first, if they have not made its parts yet. */
+void slot_begin(struct router *, struct slot *);
+/* The routes that want events of this one's type and source; valid until the next call. */
+struct route **router_match(struct router *, const struct pb_event *, size_t *n);
+void router_matches_free(struct router *);
+
+/* catchup.c: read a piece of the journal for lanes that are behind. False when there is nothing more to do at once. */
+bool catchup_turn(struct router *);
+
+/* settle.c */
+void settle_answer(struct router *, struct pb_delivery *);
+void settle_chained(struct router *, struct chain_job *);
+/* Old slots in relaxed lanes get rows, so that watermarks may pass them. */
+void settle_aged(struct router *);
+
+/* stragglers.c: those that are due come back into their lanes. */
+void stragglers_due(struct lane *);
+/* Look at the rows again not later than `due_ms` (engine wall clock). */
+void stragglers_expect(struct lane *, int64_t due_ms);
+
+/* save.c */
+void save_init(struct save *);
+void save_free(struct save *);
+/* What was put into router->open is for `slot`: when it is on disk the slot is settled, or (`settles` false) becomes
+ * a loose one; `due_ms` is the row's due time, TIMER_NEVER without one. */
+void save_wait(struct router *, struct slot *, bool settles, int64_t due_ms);
+/* Sources' marks of a block that ends at `read_at` go with the next save. */
+void save_mark(struct router *, struct journal_pos read_at, struct pb_span marks);
+void marks_free(struct router *);
+/* Start a save if one is due; when the next will be (monotonic), TIMER_NEVER when nothing is to be saved. */
+int64_t save_turn(struct router *);
+void save_finished(struct router *, int result);
+/* All that is known, with the clean mark, and wait for it: at the end, the saver having ended. */
+void save_last(struct router *);
+
+/* space.c */
+/* The oldest segment that nobody needs: put what its stragglers and dead letters need into `kept`. */
+void space_turn(struct router *);
+/* A row that may need a kept event goes. */
+void space_release(struct router *, uint64_t seq);
+/* A save is on disk: forget its counts, and give up the segments it made free. */
+void space_saved(struct router *, uint64_t trim_seq, struct journal_pos applied);
+void space_free(struct router *);
+/* The event of a straggler or dead letter: from the journal, or kept. NULL with errno. */
+struct pb_event *space_event(struct router *, uint64_t seq);
+
+#endif

@@ -1,0 +1,147 @@
+/* sender.c - batches to plugins. */
+#include "dispatch/sender.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/thread.h"
+#include "dispatch/outlet.h"
+
+void sender_init(struct sender *s, const char *name)
+{
+	*s = (struct sender){ .name = name };
+	s->last = &s->first;
+	pthread_mutex_init(&s->lock, NULL);
+	cond_init(&s->wake);
+	cond_init(&s->ended_cond);
+}
+
+void sender_fini(struct sender *s)
+{
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->ended_cond);
+	free(s->outlets);
+}
+
+void sender_add(struct sender *s, struct outlet *o)
+{
+	s->outlets = xrealloc(s->outlets, s->n_outlets + 1, sizeof(struct outlet *));
+	s->outlets[s->n_outlets++] = o;
+	o->sender = s;
+}
+
+static void answer_rest(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		delivery_answer(&b->d[i], PB_UNTRIED, 0, (struct pb_span){ NULL, 0 }, NULL);
+}
+
+static void hand_over(struct batch *b, bool stopping)
+{
+	const struct pb_self *self = &b->outlet->self;
+	const struct pb_sink *sink = self->plugin->sink;
+	if (stopping) {
+		answer_rest(b);
+	} else if (b->outlet->async) {
+		sink->submit(self->state, b->list, b->n);
+	} else {
+		sink->write(self->state, b->list, b->n);
+		answer_rest(b);
+	}
+	batch_unref(b);
+}
+
+static void reopen_all(struct sender *s)
+{
+	for (size_t i = 0; i < s->n_outlets; i++) {
+		const struct pb_self *self = &s->outlets[i]->self;
+		if (self->plugin->sink->reopen != NULL)
+			self->plugin->sink->reopen(self->state);
+	}
+}
+
+static struct batch *take(struct sender *s)
+{
+	struct batch *b = s->first;
+	if (b != NULL)
+		s->first = b->next;
+	if (s->first == NULL)
+		s->last = &s->first;
+	return b;
+}
+
+static void *run(void *arg)
+{
+	struct sender *s = arg;
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		bool reopen = s->reopen, stopping = s->stopping;
+		struct batch *b = take(s);
+		s->reopen = false;
+		if (b == NULL && !reopen) {
+			if (stopping)
+				break;
+			pthread_cond_wait(&s->wake, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		if (reopen)
+			reopen_all(s);
+		if (b != NULL)
+			hand_over(b, stopping);
+		pthread_mutex_lock(&s->lock);
+	}
+	s->ended = true;
+	pthread_cond_broadcast(&s->ended_cond);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+int sender_start(struct sender *s)
+{
+	int failed = thread_start(&s->thread, s->name, run, s);
+	s->started = failed == 0;
+	return failed;
+}
+
+void sender_queue(struct sender *s, struct batch *b)
+{
+	b->next = NULL;
+	pthread_mutex_lock(&s->lock);
+	*s->last = b;
+	s->last = &b->next;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sender_reopen(struct sender *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->reopen = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sender_stop(struct sender *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool sender_join(struct sender *s, const struct clock *clock, int64_t deadline)
+{
+	if (!s->started)
+		return true;
+	pthread_mutex_lock(&s->lock);
+	for (int64_t left; !s->ended && (left = deadline - clock_mono(clock)) > 0; )
+		cond_wait_ms(&s->ended_cond, &s->lock, left);
+	bool ended = s->ended;
+	pthread_mutex_unlock(&s->lock);
+	if (ended)
+		pthread_join(s->thread, NULL);
+	s->started = !ended;
+	return ended;
+}

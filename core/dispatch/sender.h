@@ -1,0 +1,43 @@
+/*
+ * sender.h - the thread that calls write() or submit(), so that no plugin ever holds the router.
+ *
+ * A sink with write() has one of its own; all with submit() share one, since that returns at once.
+ */
+#ifndef DISPATCH_SENDER_H
+#define DISPATCH_SENDER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "dispatch/delivery.h"
+
+struct sender {
+	const char *name;
+	pthread_mutex_t lock;		/* guards all below but the list of outlets and the thread */
+	pthread_cond_t wake;
+	pthread_cond_t ended_cond;
+	struct batch *first, **last;
+	bool stopping;			/* what is in the queue is answered untried */
+	bool reopen;
+	bool ended;			/* the thread has left its loop */
+	struct outlet **outlets;	/* whose batches come here */
+	size_t n_outlets;
+	pthread_t thread;
+	bool started;
+};
+
+void sender_init(struct sender *, const char *name);
+void sender_fini(struct sender *);
+void sender_add(struct sender *, struct outlet *);
+int sender_start(struct sender *);
+/* The batch is the sender's now. The router's thread. */
+void sender_queue(struct sender *, struct batch *);
+/* Call reopen() of every outlet, between two batches. [any] */
+void sender_reopen(struct sender *);
+/* Ask it to end after the present call. */
+void sender_stop(struct sender *);
+/* Wait for that until `deadline` (monotonic ms). False: it is still inside the plugin. */
+bool sender_join(struct sender *, const struct clock *, int64_t deadline);
+
+#endif

@@ -1,0 +1,291 @@
+/*
+ * settle.c - what an answer means for a delivery, its lane and its sink.
+ *
+ * A slot is judged when the last of its deliveries that are out is answered, by the worst of
+ * the answers. What fails in a relaxed lane gets a row and leaves; in a strict lane it waits in its place.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/magic.h"
+#include "dispatch/router.h"
+#include "dispatch/schedule.h"
+#include "event/event.h"
+
+#define AGED_MS 1000
+#define AGED_PASSED 256
+
+/* From best to worst: which answer decides when a slot's deliveries are answered differently. */
+static int rank(enum pb_code code)
+{
+	switch (code) {
+	case PB_OK:
+		return 0;
+	case PB_UNTRIED:
+		return 1;
+	case PB_REJECT:
+		return 2;
+	case PB_RETRY:
+		return 3;
+	case PB_GONE:
+		return 4;
+	default:
+		return 5;
+	}
+}
+
+static struct pb_span text_span(const char *text)
+{
+	return (struct pb_span){ text, text == NULL ? 0 : strlen(text) };
+}
+
+static struct delivery_key key_of(const struct slot *slot)
+{
+	return (struct delivery_key){ slot->lane->number, slot->seq };
+}
+
+static void set_urgent(struct router *r)
+{
+	if (r->urgent_since == 0)
+		r->urgent_since = router_now(r);
+}
+
+/* The row that the slot has, if any, goes. */
+static void forget_row(struct router *r, struct slot *slot)
+{
+	if (slot->row_due_ms < 0)
+		return;
+	rows_del_straggler(&r->open.batch, key_of(slot), slot->row_due_ms);
+	slot->row_due_ms = -1;
+	slot->lane->stragglers--;
+}
+
+static void put_row(struct router *r, struct slot *slot, int64_t wait)
+{
+	int64_t due = router_wall(r) + wait;
+	rows_put_straggler(&r->open.batch, key_of(slot), &(struct straggler_row){
+		.attempts = slot->attempts, .first_ms = slot->first_ms, .due_ms = due,
+		.wait_ms = wait, .parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.response = { slot->response, slot->response_len },
+	}, slot->row_due_ms);
+	slot->lane->stragglers += slot->row_due_ms < 0;
+	slot->row_due_ms = due;
+	set_urgent(r);
+}
+
+static void make_dead(struct router *r, struct slot *slot, enum dead_reason reason)
+{
+	struct lane *lane = slot->lane;
+	forget_row(r, slot);
+	rows_put_dead(&r->open.batch, key_of(slot), &(struct dead_row){
+		.reason = reason, .attempts = slot->attempts,
+		.first_ms = slot->first_ms, .dead_ms = router_wall(r),
+		.parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.response = { slot->response, slot->response_len },
+	});
+	lane->dead++;
+	set_urgent(r);
+	log_write(PB_WARN, lane->outlet->self.title, "event %llu of route %s is dead (%s): %s",
+		  (unsigned long long)slot->seq, lane->route->config->name, dead_reason_name(reason),
+		  slot->text != NULL ? slot->text : "no reason given");
+	slot->state = SLOT_SAVING;
+	save_wait(r, slot, true, TIMER_NEVER);
+}
+
+static void delivered(struct router *r, struct slot *slot)
+{
+	if (slot->row_due_ms < 0) {
+		lane_settled(slot);
+		return;
+	}
+	forget_row(r, slot);
+	space_release(r, slot->seq);
+	slot->forgotten = true;
+	slot->state = SLOT_SAVING;
+	save_wait(r, slot, true, TIMER_NEVER);
+}
+
+/* It failed; when is it tried again? */
+static void retry(struct router *r, struct slot *slot, const struct retry *waits, int64_t max_after)
+{
+	struct lane *lane = slot->lane;
+	int64_t expire = options_int(lane->outlet->config->options, "expire");
+	int64_t wait = schedule_wait(waits, slot->attempts, slot->after, max_after, &r->random);
+	if (wait < 0 || (expire > 0 && router_wall(r) + wait - slot->first_ms > expire)) {
+		make_dead(r, slot, wait < 0 ? DEAD_EXHAUSTED : DEAD_EXPIRED);
+		return;
+	}
+	lane->retried++;
+	if (lane->strict && !slot->loose) {
+		slot->state = SLOT_WAITING;
+		slot->after = router_now(r) + wait;
+		timer_sooner(&r->timers, &lane->timer, slot->after);
+		return;
+	}
+	put_row(r, slot, wait);
+	slot->state = SLOT_SAVING;
+	save_wait(r, slot, true, slot->row_due_ms);
+}
+
+static void failed(struct router *r, struct slot *slot, enum pb_code code)
+{
+	const struct config_instance *sink = slot->lane->outlet->config;
+	slot->attempts++;
+	if (slot->first_ms == 0)
+		slot->first_ms = router_wall(r);
+	if (code == PB_REJECT)
+		make_dead(r, slot, DEAD_REJECTED);
+	else
+		retry(r, slot, &sink->retry, options_int(sink->options, "max_retry_after"));
+}
+
+/* All that was out is answered. */
+static void judge(struct router *r, struct slot *slot)
+{
+	slot->lane->n_flying--;
+	if (slot->n_done == slot_parts(slot))
+		delivered(r, slot);
+	else if (slot->worst == PB_RETRY || slot->worst == PB_REJECT)
+		failed(r, slot, slot->worst);
+	else
+		lane_ready(slot);
+}
+
+/* Keep the words of the worst answer. */
+static void note_answer(struct slot *slot, struct pb_delivery *d)
+{
+	if (d->code == PB_OK || rank(d->code) < rank(slot->worst))
+		return;
+	slot->worst = d->code;
+	slot->after = d->after;
+	if (d->text == NULL)
+		return;
+	free(slot->text);
+	free(slot->response);
+	slot->text = d->text;
+	slot->response = d->response;
+	slot->response_len = d->response_len;
+	d->text = d->response = NULL;
+}
+
+/* What the answer says of the sink as a whole. */
+static void note_sink(struct router *r, struct outlet *o, const struct pb_delivery *d)
+{
+	int64_t now = router_now(r);
+	const char *why = d->text != NULL ? d->text : "no reason given";
+	switch (d->code) {
+	case PB_DOWN:
+		if (breaker_down(&o->breaker, now, d->after))
+			log_write(PB_WARN, o->self.title, "is down, held until it answers: %s", why);
+		break;
+	case PB_GONE:
+		if (breaker_gone(&o->breaker))
+			log_write(PB_ERROR, o->self.title, "is gone: disabled until the next start, "
+				  "its events stay in the store: %s", why);
+		break;
+	case PB_UNTRIED:
+		break;
+	default:
+		if (breaker_alive(&o->breaker))
+			log_write(PB_INFO, o->self.title, "is up again");
+	}
+	if (d->code == PB_OK)
+		o->delivered++;
+	else if (d->code != PB_UNTRIED)
+		o->failed++;
+	if (d->code != PB_OK && d->text != NULL) {
+		strncpy(o->reason, d->text, sizeof o->reason - 1);
+		o->reason[sizeof o->reason - 1] = '\0';
+	}
+}
+
+/* A whole batch that came back untouched: not again at once. */
+static void note_batch(struct router *r, struct outlet *o, struct batch *b, enum pb_code code)
+{
+	b->progress = b->progress || code != PB_UNTRIED;
+	if (++b->settled == b->n && !b->progress && !r->draining)
+		breaker_untried(&o->breaker, router_now(r));
+}
+
+void settle_answer(struct router *r, struct pb_delivery *d)
+{
+	CHECK_OBJ(d, DELIVERY_MAGIC);
+	struct slot *slot = d->slot;
+	struct batch *b = d->batch;
+	struct outlet *o = b->outlet;
+	o->in_flight--;
+	r->in_flight--;
+	note_sink(r, o, d);
+	note_batch(r, o, b, d->code);
+	outlet_open_again(o);
+	if (d->code == PB_OK) {
+		slot_part_delivered(slot, d->part);
+		slot->lane->delivered++;
+	}
+	note_answer(slot, d);
+	router_pump(r, o);
+	if (--slot->flying == 0)
+		judge(r, slot);
+	free(d->text);
+	free(d->response);
+	d->magic = 0;
+	batch_unref(b);
+}
+
+static void filter_failed(struct router *r, struct slot *slot, const struct chain_job *job)
+{
+	free(slot->text);
+	slot->text = strdup(job->reason);
+	slot->attempts++;
+	if (slot->first_ms == 0)
+		slot->first_ms = router_wall(r);
+	slot->after = 0;
+	if (job->failed == -EAGAIN)
+		retry(r, slot, &slot->lane->outlet->config->retry, 0);
+	else
+		make_dead(r, slot, DEAD_FILTER);
+}
+
+void settle_chained(struct router *r, struct chain_job *job)
+{
+	for (size_t i = 0; i < job->n_slots; i++) {
+		struct slot *slot = job->slots[i];
+		if (job->failed != 0) {
+			filter_failed(r, slot, job);
+			continue;
+		}
+		if (job->in.n == 0) {
+			slot->lane->filtered++;
+			delivered(r, slot);
+			continue;
+		}
+		for (size_t k = 0; k < job->in.n; k++)
+			parts_add(&slot->parts, event_ref(job->in.list[k]));
+		slot_restore_parts(slot, (struct pb_span){ slot->restored, slot->restored_len });
+		lane_ready(slot);
+	}
+	chain_job_free(job);
+}
+
+/* The head of a relaxed lane is under way for long while others pass it: it gets a row, so that the
+ * watermark may pass it and a crash repeats only it. */
+static void age_head(struct router *r, struct lane *lane, int64_t now)
+{
+	struct slot *head = lane->head;
+	if (lane->strict || head == NULL || head->state != SLOT_FLYING || head->row_due_ms >= 0 ||
+	    lane->settled_past_head == 0)
+		return;
+	if (now - head->taken_ms < AGED_MS && lane->settled_past_head < AGED_PASSED)
+		return;
+	put_row(r, head, 0);
+	save_wait(r, head, false, TIMER_NEVER);
+}
+
+void settle_aged(struct router *r)
+{
+	int64_t now = router_now(r);
+	for (size_t i = 0; i < r->n_lanes; i++)
+		age_head(r, r->lanes[i], now);
+}

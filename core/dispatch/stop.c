@@ -1,0 +1,122 @@
+/*
+ * stop.c - the way down: sources first, then what is in flight, then the rest stays on disk.
+ *
+ * Each step waits for those before it, all within one limit; who is late is named, and the next
+ * step goes on without it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "dispatch/engine.h"
+
+struct stop {
+	struct dispatch *d;
+	int64_t deadline;	/* monotonic ms */
+	bool late;
+};
+
+static bool join_until(pthread_t thread, int64_t deadline)
+{
+	struct timespec at = { deadline / 1000, deadline % 1000 * 1000000 };
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &at) == 0;
+}
+
+static void note_late(struct stop *s, const char *title, const char *what)
+{
+	log_write(PB_WARN, title, "%s within shutdown_timeout", what);
+	s->late = true;
+}
+
+static void stop_feeds(struct stop *s)
+{
+	struct dispatch *d = s->d;
+	for (size_t i = 0; i < d->n_feeds; i++)
+		feed_stop(d->feeds[i]);
+	commit_room(&d->commit);
+	for (size_t i = 0; i < d->n_feeds; i++) {
+		struct feed *f = d->feeds[i];
+		if (!f->started)
+			continue;
+		if (join_until(f->thread, s->deadline))
+			f->started = false;
+		else
+			note_late(s, f->self.title, "did not stop");
+	}
+}
+
+struct drain_call {
+	struct inbox_call call;
+	struct router *router;
+};
+
+static void begin_draining(struct inbox_call *call)
+{
+	struct drain_call *drain = (struct drain_call *)call;
+	drain->router->draining = true;
+}
+
+static void stop_senders(struct stop *s)
+{
+	struct dispatch *d = s->d;
+	for (size_t i = 0; i < d->n_writers; i++)
+		sender_stop(d->writers[i]);
+	sender_stop(&d->submitter);
+	for (size_t i = 0; i < d->n_writers; i++)
+		if (!sender_join(d->writers[i], d->env.instance.clock, s->deadline))
+			note_late(s, d->writers[i]->outlets[0]->self.title, "did not finish writing");
+	if (!sender_join(&d->submitter, d->env.instance.clock, s->deadline))
+		note_late(s, NULL, "a sink did not return from submit()");
+}
+
+static void stop_sinks(struct stop *s)
+{
+	struct router *r = &s->d->router;
+	for (size_t i = 0; i < r->n_outlets && !s->d->submitter.started; i++) {
+		const struct pb_self *self = &r->outlets[i]->self;
+		if (r->outlets[i]->async && self->plugin->sink->stop != NULL)
+			self->plugin->sink->stop(self->state);
+	}
+}
+
+static void wait_drained(struct stop *s)
+{
+	struct router *r = &s->d->router;
+	pthread_mutex_lock(&r->drained_lock);
+	for (int64_t left; !r->drained && (left = s->deadline - router_now(r)) > 0; )
+		cond_wait_ms(&r->drained_cond, &r->drained_lock, left);
+	bool drained = r->drained;
+	pthread_mutex_unlock(&r->drained_lock);
+	if (drained)
+		return;
+	for (size_t i = 0; i < r->n_outlets; i++)
+		if (r->outlets[i]->in_flight > 0)
+			note_late(s, r->outlets[i]->self.title,
+				  "did not answer what was in flight");
+}
+
+bool dispatch_stop(struct dispatch *d)
+{
+	struct router *r = &d->router;
+	struct stop s = { .d = d, .deadline = router_now(r) + d->env.shutdown_ms };
+	struct drain_call drain = { .call.run = begin_draining, .router = r };
+	stop_feeds(&s);
+	if (r->started)
+		inbox_call(&r->inbox, &drain.call);
+	stop_senders(&s);
+	stop_sinks(&s);
+	if (r->started)
+		wait_drained(&s);
+	for (size_t i = 0; i < d->n_stages; i++)
+		stage_stop(d->stages[i]);
+	if (r->started) {
+		atomic_store(&r->stop, true);
+		inbox_wake(&r->inbox);
+		pthread_join(r->thread, NULL);
+		r->started = false;
+	}
+	saver_stop(&r->saver);
+	return !s.late;
+}

@@ -1,0 +1,119 @@
+/*
+ * stragglers.c - deliveries that failed and wait: those that are due come back into their lanes.
+ *
+ * They wait in the state, in the order they are due, lane by lane, so that a lane with many takes
+ * nothing from another. A lane asks for a few at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "dispatch/router.h"
+#include "event/event.h"
+
+#define AT_ONCE 256
+#define LOOK_AGAIN 1000		/* ms, when a lane has no room for more */
+
+struct due_list {
+	const struct lane *lane;
+	int64_t now;
+	uint64_t below;			/* rows from here on are of slots in the window */
+	uint64_t seqs[AT_ONCE];
+	int64_t due[AT_ONCE];
+	size_t n, room;
+	int64_t next_ms;		/* when the first that is not taken is due */
+};
+
+static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
+{
+	struct due_list *list = arg;
+	if (due_ms > list->now || list->n == list->room) {
+		list->next_ms = due_ms;
+		return false;
+	}
+	if (key.seq < list->below && lane_find_loose((struct lane *)list->lane, key.seq) == NULL) {
+		list->seqs[list->n] = key.seq;
+		list->due[list->n++] = due_ms;
+	}
+	return true;
+}
+
+static void restore(struct slot *slot, const struct straggler_row *row, int64_t due_ms)
+{
+	slot->attempts = row->attempts;
+	slot->first_ms = row->first_ms;
+	slot->row_due_ms = due_ms;
+	if (row->error.len > 0)
+		slot->text = strndup(row->error.data, row->error.len);
+	if (row->parts.len > 0) {
+		slot->restored = xcalloc(row->parts.len, 1);
+		memcpy(slot->restored, row->parts.data, row->parts.len);
+		slot->restored_len = row->parts.len;
+	}
+}
+
+/* Its event is gone: nothing can be delivered, and that is said. */
+static void drop(struct router *r, struct lane *lane, struct delivery_key key, int64_t due_ms)
+{
+	log_write(PB_ERROR, lane->outlet->self.title,
+		  "event %llu of route %s cannot be delivered: it is neither in the journal nor kept",
+		  (unsigned long long)key.seq, lane->route->config->name);
+	rows_del_straggler(&r->open.batch, key, due_ms);
+	lane->stragglers--;
+	r->lost++;
+	r->save_pending = true;
+}
+
+static void bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_t due_ms)
+{
+	struct delivery_key key = { lane->number, seq };
+	struct straggler_row row;
+	struct buf hold = BUF_INIT(SIZE_MAX / 2);
+	if (rows_get_straggler(r->state, key, &row, &hold) == 0) {
+		struct pb_event *ev = space_event(r, seq);
+		if (ev == NULL && errno == ENOENT) {
+			drop(r, lane, key, due_ms);
+		} else if (ev != NULL) {
+			struct slot *slot = lane_push_loose(lane, ev, seq, SLOT_FILTERING);
+			restore(slot, &row, due_ms);
+			event_unref(ev);
+			slot_begin(r, slot);
+		}
+	}
+	buf_free(&hold);
+}
+
+void stragglers_due(struct lane *lane)
+{
+	struct router *r = lane->router;
+	int64_t now = router_wall(r);
+	if (lane->next_due_ms == TIMER_NEVER)
+		return;
+	if (lane->next_due_ms > now) {
+		stragglers_expect(lane, lane->next_due_ms);
+		return;
+	}
+	struct due_list list = {
+		.lane = lane, .now = now, .below = lane_watermark(lane), .next_ms = TIMER_NEVER,
+		.room = lane->n_loose < AT_ONCE && lane->outlet->breaker.state == BREAKER_CLOSED ?
+			AT_ONCE - lane->n_loose : 0,
+	};
+	if (lane->outlet->breaker.state == BREAKER_PROBING && lane->n_loose == 0)
+		list.room = 1;
+	rows_each_due(r->state, lane->number, collect, &list);
+	for (size_t i = 0; i < list.n; i++)
+		bring_back(r, lane, list.seqs[i], list.due[i]);
+	lane->next_due_ms = TIMER_NEVER;
+	if (list.next_ms != TIMER_NEVER)
+		stragglers_expect(lane, list.next_ms > now ? list.next_ms : now + LOOK_AGAIN);
+}
+
+void stragglers_expect(struct lane *lane, int64_t due_ms)
+{
+	struct router *r = lane->router;
+	if (due_ms < lane->next_due_ms)
+		lane->next_due_ms = due_ms;
+	timer_sooner(&r->timers, &lane->timer, lane->next_due_ms - r->wall_offset);
+}

@@ -1,0 +1,36 @@
+/*
+ * watermarks.h - lanes' progress on its way into the next block.
+ *
+ * The router leaves here what moved; whoever leads a commit takes it along as one
+ * record. So under load a crash repeats no more than what was answered since the last block.
+ */
+#ifndef DISPATCH_WATERMARKS_H
+#define DISPATCH_WATERMARKS_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+
+struct watermark {
+	uint32_t lane;
+	uint64_t seq;
+};
+
+struct watermarks {
+	pthread_mutex_t lock;	/* guards all below */
+	struct watermark *moved;	/* by lane number; seq 0: not moved */
+	uint32_t *dirty;		/* which of them moved */
+	size_t n_dirty, lanes;
+};
+
+/* For lane numbers below `lanes`. */
+void watermarks_init(struct watermarks *, size_t lanes);
+void watermarks_fini(struct watermarks *);
+/* The lane's progress; a later one replaces it. */
+void watermarks_move(struct watermarks *, uint32_t lane, uint64_t seq);
+/* Append what moved as one RECORD_WATERMARK, if anything did, and forget it. [any] */
+void watermarks_take(struct watermarks *, struct buf *);
+/* Decode a record's payload: each watermark in turn; *at begins at 0. False at the end. */
+bool watermarks_next(struct pb_span data, size_t *at, struct watermark *);
+
+#endif

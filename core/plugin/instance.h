@@ -1,0 +1,80 @@
+/*
+ * instance.h - one configured instance of a plugin: its values, its metrics, its life.
+ *
+ * `struct pb_self` is what a plugin holds. This folder opens and closes it and knows what
+ * the configuration says; what a source emits or a sink answers is dispatch's, hung
+ * in by `feed`, `outlet` and `stage`, which this folder never looks into.
+ */
+#ifndef PLUGIN_INSTANCE_H
+#define PLUGIN_INSTANCE_H
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/metric.h"
+#include "config/config.h"
+
+/* What all instances are given. */
+struct instance_env {
+	const struct clock *clock;
+	struct metrics *metrics;
+	size_t max_event;	/* bytes of the largest body taken */
+};
+
+/* One plugin in use: what its load() made, shared by its instances. */
+struct plugin_use;
+
+struct feed;
+struct outlet;
+struct stage;
+
+struct pb_self {
+	unsigned magic;
+	const struct pb_plugin *plugin;
+	enum config_kind kind;
+	const char *name;		/* the section's; the plugin's own in load() */
+	const char *title;		/* "sink team", for the log */
+	const struct options *options;	/* NULL in load() */
+	const struct instance_env *env;
+	struct plugin_use *use;
+	unsigned worker;		/* 0.. of `workers` */
+	bool shares_port;		/* several workers listen: SO_REUSEPORT */
+	bool opened;
+	void *state;			/* what open() returned */
+	struct metric_set metrics;
+	pthread_mutex_t lock;		/* guards ids and listeners */
+	struct id_gen ids;
+	int *listeners;			/* closed with the instance */
+	size_t n_listeners;
+	struct feed *feed;		/* a source's */
+	struct outlet *outlet;		/* a sink's */
+	struct stage *stage;		/* a filter's */
+};
+
+/* The plugin as its instances share it: one object a plugin, kept by its users' count.
+ * plugin_use_load() calls load() once, before the first open(). */
+struct plugin_use *plugin_use_new(const struct pb_plugin *, const struct instance_env *);
+/* False after pb_error(). */
+bool plugin_use_load(struct plugin_use *, struct pb_error *);
+/* unload(), after the last close(). */
+void plugin_use_free(struct plugin_use *);
+void *plugin_use_shared(const struct plugin_use *);
+const struct pb_plugin *plugin_use_plugin(const struct plugin_use *);
+
+/* Make ready for open(); `in` and `env` must outlive it. */
+void instance_init(struct pb_self *, const struct config_instance *in, struct plugin_use *,
+		   const struct instance_env *env, unsigned worker);
+/* What instance_init() made; the instance must be closed. */
+void instance_fini(struct pb_self *);
+/* open(); false after pb_error(). Main thread. */
+bool instance_open(struct pb_self *, struct pb_error *);
+/* close(), when it is open. Main thread. */
+void instance_close(struct pb_self *);
+/* The plugin's check() for a section, without opening anything. */
+void instance_check(const struct config_instance *, const struct pb_plugin *, struct pb_error *);
+
+/* As pb_listen(). */
+int instance_listen(struct pb_self *, const char *option, size_t i, struct pb_error *);
+
+#endif

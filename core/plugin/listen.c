@@ -1,0 +1,147 @@
+/*
+ * listen.c - listening sockets: passed in by the service manager, or made now.
+ *
+ * With socket activation (sd_listen_fds(3): LISTEN_PID, LISTEN_FDS) a socket that is
+ * already bound to the wanted address is taken over; the numbers stay reserved for it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/parse.h"
+#include "plugin/instance.h"
+
+#define LISTEN_FDS_START 3
+#define BACKLOG 1024
+
+/* "127.0.0.1:8080", "[::1]:8080" or "unix:/path" of a socket's own address. */
+static void address_text(int fd, char *text, size_t size)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t len = sizeof at;
+	char host[256] = "", port[6] = "";
+	if (getsockname(fd, (struct sockaddr *)&at, &len) < 0) {
+		snprintf(text, size, "?");
+	} else if (at.ss_family == AF_UNIX) {
+		snprintf(text, size, "unix:%.107s", ((struct sockaddr_un *)&at)->sun_path);
+	} else {
+		getnameinfo((struct sockaddr *)&at, len, host, sizeof host, port, sizeof port,
+			    NI_NUMERICHOST | NI_NUMERICSERV);
+		snprintf(text, size, at.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	}
+}
+
+/* A descriptor of the service manager's that is bound to `want`, or -1. */
+static int activated(const struct sockaddr *want, socklen_t len)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	if (pid == NULL || fds == NULL || strtol(pid, NULL, 10) != getpid())
+		return -1;
+	long n = strtol(fds, NULL, 10);
+	for (int fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + n; fd++) {
+		struct sockaddr_storage at = { 0 };
+		socklen_t have = sizeof at;
+		if (getsockname(fd, (struct sockaddr *)&at, &have) == 0 && have == len &&
+		    memcmp(&at, want, len) == 0)
+			return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return -1;
+}
+
+static int socket_bound(const struct sockaddr *addr, socklen_t len, bool share)
+{
+	int one = 1;
+	int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (addr->sa_family != AF_UNIX)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (addr->sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	if (share)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+	if (bind(fd, addr, len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int failed = -errno;
+	close(fd);
+	return failed;
+}
+
+/* A socket file that nobody answers at is a leftover. */
+static void remove_stale(const struct sockaddr_un *un, socklen_t len)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	struct stat st;
+	if (connect(fd, (const struct sockaddr *)un, len) < 0 && errno == ECONNREFUSED &&
+	    lstat(un->sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(un->sun_path);
+	close(fd);
+}
+
+static int open_unix(const struct address *to)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	if (strlen(to->host) >= sizeof un.sun_path)
+		return -ENAMETOOLONG;
+	memcpy(un.sun_path, to->host, strlen(to->host));
+	int fd = activated((struct sockaddr *)&un, sizeof un);
+	if (fd >= 0)
+		return fd;
+	remove_stale(&un, sizeof un);
+	return socket_bound((struct sockaddr *)&un, sizeof un, false);
+}
+
+static int open_inet(const struct address *to, bool share, struct pb_error *err, const char *option)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *list;
+	int failed = getaddrinfo(to->host, to->port, &hints, &list);
+	if (failed != 0) {
+		error_add(err, option, "cannot resolve '%s': %s", to->host, gai_strerror(failed));
+		return -1;
+	}
+	int fd = activated(list->ai_addr, list->ai_addrlen);
+	if (fd < 0)
+		fd = socket_bound(list->ai_addr, list->ai_addrlen, share);
+	freeaddrinfo(list);
+	return fd;
+}
+
+static void keep(struct pb_self *self, int fd)
+{
+	char text[300];
+	address_text(fd, text, sizeof text);
+	log_write(PB_INFO, self->title, "listening on %s", text);
+	self->listeners = xrealloc(self->listeners, self->n_listeners + 1, sizeof *self->listeners);
+	self->listeners[self->n_listeners++] = fd;
+}
+
+int instance_listen(struct pb_self *self, const char *option, size_t i, struct pb_error *err)
+{
+	const char *text = options_type(self->options, option) == PB_ADDRESS ?
+		options_str(self->options, option) : options_list(self->options, option)[i];
+	struct address to;
+	if (parse_address(text, &to) < 0 ||
+	    (to.kind != ADDRESS_ANY && to.kind != ADDRESS_TCP && to.kind != ADDRESS_UNIX)) {
+		error_add(err, option, "cannot listen on '%s': expected HOST:PORT, [V6]:PORT or unix:/PATH",
+			  text);
+		return -1;
+	}
+	unsigned before = err->count;
+	int fd = to.kind == ADDRESS_UNIX ? open_unix(&to) :
+		open_inet(&to, self->shares_port, err, option);
+	if (fd >= 0)
+		keep(self, fd);
+	else if (err->count == before)
+		error_add(err, option, "cannot listen on '%s': %s", text, strerror(-fd));
+	return fd < 0 ? -1 : fd;
+}
