@@ -91,11 +91,10 @@ static struct date date_from_days(int64_t days)
 }
 
 /* Write `v` as `n` digits at `p`. */
-static char *put_digits(char *p, int64_t v, int n)
+static void put_digits(char *p, int64_t v, int n)
 {
 	for (int i = n - 1; i >= 0; i--, v /= 10)
 		p[i] = (char)('0' + v % 10);
-	return p + n;
 }
 
 void time_format(int64_t wall_ms, char text[static TIME_TEXT_SIZE])

@@ -150,7 +150,7 @@ static void burst_sum_up(struct burst *b)
 		return;
 	char text[SAMPLE_SIZE + 64];
 	snprintf(text, sizeof text, "%lu more like this: %s", b->held, b->sample);
-	say(b->level, b->section, text, true);
+	say(b->level, b->section, text, strlen(b->sample) < SAMPLE_SIZE - 1);
 	b->held = 0;
 }
 

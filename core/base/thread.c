@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define NAME_SIZE 16	/* the kernel's, with NUL */
+#define NS INT64_C(1000000000)
 #define WAIT_MAX_MS (INT64_C(1000) * 86400 * 365)
 
 int thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg)
@@ -47,8 +48,8 @@ bool cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t ms)
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	int64_t wait = ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS;
-	int64_t nsec = until.tv_nsec + wait % 1000 * 1000000;
-	until.tv_sec += (time_t)(wait / 1000 + nsec / 1000000000);
-	until.tv_nsec = (long)(nsec % 1000000000);
+	int64_t ns = (int64_t)until.tv_sec * NS + until.tv_nsec + wait * (NS / 1000);
+	until.tv_sec = (time_t)(ns / NS);
+	until.tv_nsec = (long)(ns % NS);
 	return pthread_cond_timedwait(cond, mutex, &until) != ETIMEDOUT;
 }

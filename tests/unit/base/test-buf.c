@@ -30,6 +30,7 @@ static void appends_are_joined_and_terminated(void **state)
 	assert_int_equal(buf_add_str(&b, "cd"), 0);
 	assert_int_equal(buf_add_char(&b, 'e'), 0);
 	assert_int_equal(buf_printf(&b, "-%d-%s", 7, "x"), 0);
+	assert_int_equal(buf_printf(&b, "%s", ""), 0);
 	assert_string_equal(b.data, "abcde-7-x");
 	assert_int_equal(buf_span(&b).len, 9);
 	assert_ptr_equal(buf_span(&b).data, b.data);

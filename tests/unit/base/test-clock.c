@@ -23,13 +23,23 @@ static void manual_clock_stands_until_set(void **state)
 	assert_int_equal(clock_mono(&m.clock), 250);
 }
 
+static int64_t machine_ms(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec) / 1000000;
+}
+
 static void system_clock_is_the_machines(void **state)
 {
 	(void)state;
-	int64_t before = (int64_t)time(NULL) - 1, wall = clock_wall(&clock_system) / 1000;
-	assert_true(wall >= before && wall <= (int64_t)time(NULL) + 1);
-	int64_t mono = clock_mono(&clock_system);
-	assert_true(mono > 0 && clock_mono(&clock_system) >= mono);
+	for (int i = 0; i < 100; i++) {
+		int64_t before = machine_ms(CLOCK_REALTIME), wall = clock_wall(&clock_system);
+		assert_true(wall >= before && wall <= machine_ms(CLOCK_REALTIME));
+		before = machine_ms(CLOCK_MONOTONIC);
+		int64_t mono = clock_mono(&clock_system);
+		assert_true(mono >= before && mono <= machine_ms(CLOCK_MONOTONIC));
+	}
 }
 
 static const struct {
@@ -127,6 +137,7 @@ static void other_text_is_refused(void **state)
 		"1970-01-01T24:00:00Z", "1970-01-01T00:60:00Z", "1970-01-01T00:00:61Z",
 		"1970-01-01T00:00:60Z", "1970-00-01T00:00:00Z", "1970-13-01T00:00:00Z",
 		"1970-01-00T00:00:00Z", "1970-01-32T00:00:00Z", "1970-04-31T00:00:00Z",
+		"1970-06-31T00:00:00Z", "1970-09-31T00:00:00Z", "1970-11-31T00:00:00Z",
 		"2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "1970-1-01T00:00:00Z",
 		"01970-01-01T00:00:00Z", "-970-01-01T00:00:00Z", "+970-01-01T00:00:00Z",
 		"1970-01-01T00:00:00Z ", " 1970-01-01T00:00:00Z", "1970-01-01T00:00:00ZZ",

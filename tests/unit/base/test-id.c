@@ -105,6 +105,18 @@ static void random_is_even_and_below(void **state)
 		assert_true(random_below(&g, UINT64_MAX / 2 + 2) <= UINT64_MAX / 2 + 1);
 }
 
+/* Without rejection the low third of three quarters of 2^64 would fall due half the time. */
+static void random_is_not_biased(void **state)
+{
+	(void)state;
+	struct id_gen g;
+	unsigned low = 0;
+	id_gen_init(&g);
+	for (int i = 0; i < 30000; i++)
+		low += random_below(&g, UINT64_C(3) << 62) < UINT64_C(1) << 62;
+	assert_in_range(low, 9000, 11000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +126,7 @@ int main(void)
 		cmocka_unit_test(impossible_times_are_clamped),
 		cmocka_unit_test(generators_differ),
 		cmocka_unit_test(random_is_even_and_below),
+		cmocka_unit_test(random_is_not_biased),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

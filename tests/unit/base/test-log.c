@@ -131,8 +131,12 @@ static void long_text_is_cut(void **state)
 	memset(huge, '\x01', sizeof huge - 1);
 	log_info("%s", huge);
 	log_write(PB_INFO, huge, "%s", huge);
+	huge[1500] = '\0';		/* only escaping makes it too long */
+	log_info("only then: %s", huge);
+	memset(huge, 'x', sizeof huge - 1);
+	log_write(PB_INFO, "sink a", "%s", huge);
 	end();
-	assert_int_equal(t.lines, 3);
+	assert_int_equal(t.lines, 5);
 	for (size_t i = 0; i < t.lines; i++) {
 		size_t len = strlen(t.line[i]);
 		assert_true(len > 3000);
@@ -174,6 +178,29 @@ static void burst_is_summed_up_by_a_later_entry(void **state)
 	assert_string_equal(text_of(10), "warning [sink a] 20 more like this: n 29");
 	assert_string_equal(text_of(11), "info another");
 	assert_string_equal(text_of(12), "warning [sink a] n 30");
+}
+
+static void all_bursts_that_are_over_are_summed_up(void **state)
+{
+	(void)state;
+	char section[100] = "";		/* longer than what is remembered of it */
+	char text[150] = "";
+	memset(section, 's', sizeof section - 1);
+	memset(text, 'x', sizeof text - 1);
+	begin(PB_INFO);
+	for (int i = 0; i < 12; i++) {
+		log_write(PB_INFO, section, "%s", text);
+		log_info("short");
+		log_info("%s%s", text, text);
+	}
+	clock_manual_advance(&t.clock, 1000);
+	log_info("another");
+	end();
+	assert_int_equal(t.lines, 3 * 10 + 3 + 1);
+	assert_non_null(strstr(text_of(30), "ss] 2 more like this: xxx"));
+	assert_string_equal(t.line[30] + strlen(t.line[30]) - 149, text);
+	assert_string_equal(text_of(31), "info 2 more like this: short");
+	assert_string_equal(t.line[32] + strlen(t.line[32]) - 4, "x...");
 }
 
 static void flush_sums_up_and_the_burst_goes_on(void **state)
@@ -324,6 +351,7 @@ int main(void)
 		cmocka_unit_test(long_text_is_cut),
 		cmocka_unit_test(errno_is_kept),
 		cmocka_unit_test(burst_is_summed_up_by_a_later_entry),
+		cmocka_unit_test(all_bursts_that_are_over_are_summed_up),
 		cmocka_unit_test(flush_sums_up_and_the_burst_goes_on),
 		cmocka_unit_test(limit_is_of_one_format_and_section),
 		cmocka_unit_test(many_bursts_are_bounded),

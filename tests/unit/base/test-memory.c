@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -25,10 +25,13 @@ void *__wrap_calloc(size_t n, size_t size)
 static void memory_is_given(void **state)
 {
 	(void)state;
-	char *p = xcalloc(4, 2);
-	assert_memory_equal(p, "\0\0\0\0\0\0\0\0", 8);
+	static const char zeros[1000];
+	char *p = xcalloc(100, 10);
+	assert_true(malloc_usable_size(p) >= 1000);
+	assert_memory_equal(p, zeros, 1000);
 	memcpy(p, "abcdefg", 8);
-	p = xrealloc(p, 100, 10);
+	p = xrealloc(p, 1000, 100);
+	assert_true(malloc_usable_size(p) >= 100000);
 	assert_string_equal(p, "abcdefg");
 	free(p);
 	p = xcalloc(0, 8);
@@ -46,6 +49,9 @@ static void text_is_copied(void **state)
 	assert_string_equal(s, "abc");
 	assert_string_equal(t, "abc-7");
 	free(s);
+	free(t);
+	t = xasprintf("%s", "");
+	assert_string_equal(t, "");
 	free(t);
 }
 

@@ -21,6 +21,7 @@ static void forms(void **state)
 		{ "localhost:0", ADDRESS_ANY, "localhost", "0" },
 		{ "hooks.example.com:65535", ADDRESS_ANY, "hooks.example.com", "65535" },
 		{ "a_b-c.d1:1", ADDRESS_ANY, "a_b-c.d1", "1" },
+		{ "AZaz09:1", ADDRESS_ANY, "AZaz09", "1" },
 		{ "1a:1", ADDRESS_ANY, "1a", "1" },
 		{ "[::1]:514", ADDRESS_ANY, "::1", "514" },
 		{ "[2001:db8::192.0.2.1]:80", ADDRESS_ANY, "2001:db8::192.0.2.1", "80" },

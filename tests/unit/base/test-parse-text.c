@@ -149,6 +149,7 @@ static void utf8(void **state)
 		{ BYTES("\xc2" "a"), false }, { BYTES("\xe2\x82" "a"), false },
 		{ BYTES("\xc2\xc2"), false }, { BYTES("\xe2\x28\xa1"), false },
 		{ BYTES("12345678\xc3\xa9" "12345678"), true },
+		{ BYTES("12345678\x80" "2345678"), false },
 		{ BYTES("1234567812345678\x80"), false }, { BYTES("1234567\xe2\x82\xac"), true },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

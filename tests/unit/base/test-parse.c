@@ -39,9 +39,9 @@ static void integers(void **state)
 		{ "99999999999999999999999999999999999999999", -ERANGE, 0 },
 		{ "99999999999999999999999999999999999999999x", -EINVAL, 0 },
 		{ "", -EINVAL, 0 }, { "-", -EINVAL, 0 }, { "--1", -EINVAL, 0 },
-		{ "+1", -EINVAL, 0 }, { " 1", -EINVAL, 0 }, { "1 ", -EINVAL, 0 }, { "1x", -EINVAL, 0 },
-		{ "0x10", -EINVAL, 0 }, { "007", -EINVAL, 0 }, { "-01", -EINVAL, 0 },
-		{ "00", -EINVAL, 0 }, { "1.5", -EINVAL, 0 }, { "1e3", -EINVAL, 0 },
+		{ "+1", -EINVAL, 0 }, { " 1", -EINVAL, 0 }, { "1 ", -EINVAL, 0 },
+		{ "1x", -EINVAL, 0 }, { "0x10", -EINVAL, 0 }, { "007", -EINVAL, 0 },
+		{ "-01", -EINVAL, 0 }, { "00", -EINVAL, 0 }, { "1.5", -EINVAL, 0 }, { "1e3", -EINVAL, 0 },
 		{ "\xd9\xa1", -EINVAL, 0 },
 	};
 	check_rows(parse_int, ROWS(rows));
@@ -75,8 +75,9 @@ static void sizes(void **state)
 		{ "9223372036854775807", 0, INT64_MAX }, { "9223372036854775808", -ERANGE, 0 },
 		{ "8388607TiB", 0, INT64_C(8388607) << 40 }, { "8388608TiB", -ERANGE, 0 },
 		{ "", -EINVAL, 0 }, { "KiB", -EINVAL, 0 }, { "-1", -EINVAL, 0 },
-		{ "1 KiB", -EINVAL, 0 }, { "1kib", -EINVAL, 0 }, { "1K", -EINVAL, 0 }, { "1M", -EINVAL, 0 },
-		{ "1KB", -EINVAL, 0 }, { "0.5GiB", -EINVAL, 0 }, { "010", -EINVAL, 0 },
+		{ "1 KiB", -EINVAL, 0 }, { "1kib", -EINVAL, 0 }, { "1K", -EINVAL, 0 },
+		{ "1M", -EINVAL, 0 }, { "1KB", -EINVAL, 0 }, { "0.5GiB", -EINVAL, 0 },
+		{ "010", -EINVAL, 0 },
 	};
 	check_rows(parse_size, ROWS(rows));
 }
