@@ -33,6 +33,8 @@ const struct pb_option config_core_table[] = {
 	  "The least important entries that are logged." },
 	{ "control", PB_STRING, "", .help =
 	  "The path of the control socket; unset, control.sock in the state folder." },
+	{ "control_group", PB_STRING, "", .help =
+	  "The group whose members may use the control socket, as root and the daemon's user may." },
 	{ 0 }
 };
 
