@@ -14,12 +14,12 @@ static struct pack_key delivery_key(struct delivery_key d)
 	return key;
 }
 
-/* The sign bit turned round, so that times before 1970 sort first. */
+/* Lane, time, sequence number; the time's sign bit turned round, so that times before 1970 sort first. */
 static struct pack_key due_key(int64_t due_ms, struct delivery_key d)
 {
 	struct pack_key key = { .len = 0 };
-	key_u64(&key, (uint64_t)due_ms ^ UINT64_C(1) << 63);
 	key_u32(&key, d.lane);
+	key_u64(&key, (uint64_t)due_ms ^ UINT64_C(1) << 63);
 	key_u64(&key, d.seq);
 	return key;
 }
@@ -86,6 +86,7 @@ int rows_get_straggler(struct state *s, struct delivery_key d, struct straggler_
 }
 
 struct each_due {
+	uint32_t lane;
 	bool (*each)(void *arg, int64_t due_ms, struct delivery_key);
 	void *arg;
 };
@@ -93,19 +94,24 @@ struct each_due {
 static bool each_due(void *arg, struct pb_span key, struct pb_span value)
 {
 	const struct each_due *walk = arg;
-	struct delivery_key d;
+	const char *bytes = key.data;
 	(void)value;
-	if (key.len != 20 || !read_delivery_key(span_of((const char *)key.data + 8, 12), &d)) {
+	if (key.len != 20) {
 		row_malformed("due");
 		return true;
 	}
-	return walk->each(walk->arg, (int64_t)(get_be64(key.data) ^ UINT64_C(1) << 63), d);
+	struct delivery_key d = { .lane = get_be32(bytes), .seq = get_be64(bytes + 12) };
+	int64_t due_ms = (int64_t)(get_be64(bytes + 4) ^ UINT64_C(1) << 63);
+	return d.lane == walk->lane && walk->each(walk->arg, due_ms, d);
 }
 
-int rows_each_due(struct state *s, bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg)
+int rows_each_due(struct state *s, uint32_t lane,
+		  bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg)
 {
-	struct each_due walk = { .each = each, .arg = arg };
-	return state_scan(s, STATE_DUE, SPAN_NONE, each_due, &walk);
+	struct each_due walk = { .lane = lane, .each = each, .arg = arg };
+	struct pack_key key = { .len = 0 };
+	key_u32(&key, lane);
+	return state_scan(s, STATE_DUE, key_span(&key), each_due, &walk);
 }
 
 struct each_straggler {

@@ -206,6 +206,7 @@ void rows_put_meta(struct state_batch *b, const struct meta_row *meta)
 	pack_u64(&value, meta->applied_seq);
 	pack_u64(&value, meta->applied.segment);
 	pack_u64(&value, meta->applied.offset);
+	pack_u64(&value, meta->kept_below);
 	pack_u32(&value, meta->clean);
 	pack_span(&value, span_str(meta->node));
 	batch_put_buf(b, STATE_META, &key, &value);
@@ -216,6 +217,7 @@ static int unpack_meta(struct pb_span left, struct meta_row *meta)
 	*meta = (struct meta_row){ .applied_seq = unpack_u64(&left) };
 	meta->applied.segment = unpack_u64(&left);
 	meta->applied.offset = unpack_u64(&left);
+	meta->kept_below = unpack_u64(&left);
 	meta->clean = unpack_u32(&left) != 0;
 	struct pb_span node = unpack_span(&left);
 	if (node.data == NULL || node.len >= sizeof meta->node)

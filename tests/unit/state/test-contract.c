@@ -236,7 +236,7 @@ static void meta_is_read_back(void **state)
 {
 	struct lab *lab = *state;
 	struct meta_row got, meta = {
-		.applied_seq = 9, .applied = { 3, 4 }, .clean = true,
+		.applied_seq = 9, .applied = { 3, 4 }, .kept_below = 7, .clean = true,
 		.node = "01234567-89ab-7def-8123-456789abcdef",
 	};
 	assert_int_equal(rows_get_meta(lab->s, &got), -ENOENT);
@@ -245,6 +245,7 @@ static void meta_is_read_back(void **state)
 	assert_int_equal(rows_get_meta(lab->s, &got), 0);
 	assert_int_equal(got.applied_seq, 9);
 	assert_int_equal(journal_pos_cmp(got.applied, meta.applied), 0);
+	assert_int_equal(got.kept_below, 7);
 	assert_true(got.clean);
 	assert_string_equal(got.node, meta.node);
 }
@@ -270,7 +271,7 @@ static bool add_straggler(void *arg, struct delivery_key d, const struct straggl
 static void expect_due(struct lab *lab, const char *text)
 {
 	struct due due = { "" };
-	assert_int_equal(rows_each_due(lab->s, add_due, &due), 0);
+	assert_int_equal(rows_each_due(lab->s, 1, add_due, &due), 0);
 	assert_string_equal(due.text, text);
 }
 
@@ -278,7 +279,7 @@ static void expect_due(struct lab *lab, const char *text)
 static void stragglers_have_one_due_row(void **state)
 {
 	struct lab *lab = *state;
-	struct delivery_key a = { 1, 300 }, b = { 2, 5 };
+	struct delivery_key a = { 1, 300 }, b = { 1, 500 }, other = { 2, 7 };
 	struct straggler_row row = {
 		.attempts = 2, .first_ms = 100, .due_ms = 900, .wait_ms = 50, .parts = span_of("\x05", 1),
 		.error = span_str("refused"), .response = SPAN_NONE,
@@ -286,13 +287,14 @@ static void stragglers_have_one_due_row(void **state)
 	rows_put_straggler(&lab->batch, a, &row, -1);
 	row.due_ms = 256;
 	rows_put_straggler(&lab->batch, b, &row, -1);
+	rows_put_straggler(&lab->batch, other, &row, -1);
 	save(lab);
-	expect_due(lab, "256:2/5;900:1/300;");
+	expect_due(lab, "256:1/500;900:1/300;");
 	row.due_ms = 100;
 	rows_put_straggler(&lab->batch, a, &row, 900);
 	rows_put_straggler(&lab->batch, a, &row, 100);
 	save(lab);
-	expect_due(lab, "100:1/300;256:2/5;");
+	expect_due(lab, "100:1/300;256:1/500;");
 	struct buf hold = BUF_INIT(1 << 16);
 	struct straggler_row got;
 	assert_int_equal(rows_get_straggler(lab->s, a, &got, &hold), 0);
@@ -303,10 +305,10 @@ static void stragglers_have_one_due_row(void **state)
 	assert_true(span_is(got.parts, "\x05") && span_is(got.error, "refused") && got.response.len == 0);
 	struct due due = { "" };
 	assert_int_equal(rows_each_straggler(lab->s, 1, 0, add_straggler, &due), 0);
-	assert_string_equal(due.text, "100:1/300;");
+	assert_string_equal(due.text, "100:1/300;256:1/500;");
 	rows_del_straggler(&lab->batch, a, 100);
 	save(lab);
-	expect_due(lab, "256:2/5;");
+	expect_due(lab, "256:1/500;");
 	assert_int_equal(rows_get_straggler(lab->s, a, &got, &hold), -ENOENT);
 	buf_free(&hold);
 }
