@@ -130,7 +130,7 @@ char *pb_text(struct pb_span json)
 
 int pb_cloudevent(const struct pb_event *ev, struct pb_bytes *to)
 {
-	struct buf out = { .data = to->data, .len = to->len, .cap = to->room, .limit = SIZE_MAX / 2 };
+	struct buf out = { .data = to->data, .len = to->len, .cap = to->room, .limit = BUF_MAX };
 	int failed = json_event(&out, ev);
 	to->data = out.data;
 	to->room = out.cap;

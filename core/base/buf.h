@@ -22,6 +22,7 @@ struct buf {
 	int failed;	/* 0, or the first failure: -EMSGSIZE, -ENOMEM */
 };
 
+#define BUF_MAX ((size_t)PTRDIFF_MAX - 1)	/* the largest limit: as long as memory lasts */
 #define BUF_INIT(bytes) ((struct buf){ .limit = (bytes) })
 
 /* Forget the contents and any failure; keep the memory. */

@@ -51,7 +51,7 @@ static struct committed *collect(struct commit *c, struct commit_entry *list, ui
 	bool fits = inbox_has_room(c->inbox, bytes);
 	struct committed *got = xcalloc(1, sizeof *got + (fits ? n : 0) * sizeof got->events[0]);
 	*got = (struct committed){ .first_seq = first_seq, .n = n, .in_memory = fits,
-				   .bytes = fits ? bytes : 0, .marks = BUF_INIT(SIZE_MAX / 2) };
+				   .bytes = fits ? bytes : 0, .marks = BUF_INIT(BUF_MAX) };
 	size_t at = 0;
 	for (struct commit_entry *e = list; e != NULL; e = e->next) {
 		buf_add(&got->marks, e->marks.data, e->marks.len);
@@ -66,7 +66,7 @@ static struct committed *collect(struct commit *c, struct commit_entry *list, ui
 
 static int append(struct commit *c, struct commit_entry *list)
 {
-	struct buf moved = BUF_INIT(SIZE_MAX / 2);
+	struct buf moved = BUF_INIT(BUF_MAX);
 	size_t n = 1;
 	uint32_t events = 0;
 	for (struct commit_entry *e = list; e != NULL; e = e->next, n++)

@@ -34,7 +34,7 @@ static int event_bytes(struct router *r, uint64_t seq, struct buf *to)
 
 struct pb_event *space_event(struct router *r, uint64_t seq)
 {
-	struct buf bytes = BUF_INIT(SIZE_MAX / 2);
+	struct buf bytes = BUF_INIT(BUF_MAX);
 	struct pb_event *ev = NULL;
 	int failed = event_bytes(r, seq, &bytes);
 	if (failed == 0)
@@ -89,7 +89,7 @@ static bool count_dead(void *arg, struct delivery_key key, const struct dead_row
 
 static void keep(struct router *r, struct kept_count *k)
 {
-	struct buf bytes = BUF_INIT(SIZE_MAX / 2);
+	struct buf bytes = BUF_INIT(BUF_MAX);
 	k->save = r->saves + 1;
 	if (k->rows == 0)
 		rows_del_kept(&r->open.batch, k->seq);

@@ -70,7 +70,7 @@ static void bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_
 {
 	struct delivery_key key = { lane->number, seq };
 	struct straggler_row row;
-	struct buf hold = BUF_INIT(SIZE_MAX / 2);
+	struct buf hold = BUF_INIT(BUF_MAX);
 	if (rows_get_straggler(r->state, key, &row, &hold) == 0) {
 		struct pb_event *ev = space_event(r, seq);
 		if (ev == NULL && errno == ENOENT) {

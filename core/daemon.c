@@ -1,0 +1,257 @@
+/*
+ * daemon.c - `patchbay run`: start, signals, stop.
+ *
+ * The configuration is checked whole before anything in the store is opened. Signals are blocked
+ * before the first thread or plugin and taken one by one here: SIGTERM and SIGINT stop, a second one
+ * ends at once, SIGHUP opens again by name what is held open.
+ */
+#include "core/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "control/server.h"
+#include "dispatch/dispatch.h"
+#include "state/lock.h"
+
+#define SEGMENTS_MIN 8	/* a journal at its limit has as many, so that some can go */
+
+/* What is open, in the order it was opened. */
+struct daemon {
+	struct cli *cli;
+	struct loader *loader;
+	struct config *config;
+	int lock;
+	struct metrics metrics;
+	struct journal *journal;
+	struct state *state;
+	struct dispatch_env env;
+	struct dispatch *dispatch;
+	struct control *control;
+	sigset_t signals;
+};
+
+static void block_signals(struct daemon *d)
+{
+	sigemptyset(&d->signals);
+	sigaddset(&d->signals, SIGTERM);
+	sigaddset(&d->signals, SIGINT);
+	sigaddset(&d->signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &d->signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* As many open files as the system lets us have: a receiver, a sender, a file each take one. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static bool load(struct daemon *d)
+{
+	struct report report;
+	report_init(&report);
+	d->loader = loader_open(d->cli->plugin_dir);
+	struct config_plugins tables = loader_tables(d->loader);
+	d->config = config_load(d->cli->config, &tables, &report);
+	report_print(&report, stderr, false);
+	bool right = report.errors == 0;
+	report_free(&report);
+	return right;
+}
+
+static void set_log_level(const struct options *core)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+	const char *level = options_str(core, "log_level");
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(names[i], level) == 0)
+			log_open((enum pb_level)i);
+}
+
+static bool failed(struct pb_error *err)
+{
+	for (const struct error_entry *e = err->first; e != NULL; e = e->next)
+		log_error("%s", e->text);
+	error_free(err);
+	return false;
+}
+
+static bool open_store(struct daemon *d)
+{
+	const struct options *core = d->config->core;
+	const char *folder = options_str(core, "state");
+	uint64_t max = (uint64_t)options_int(core, "max_size");
+	uint64_t segment = (uint64_t)options_int(core, "segment_size");
+	struct journal_options options = {
+		.max_size = max, .segment_size = segment < max / SEGMENTS_MIN ? segment : max / SEGMENTS_MIN,
+	};
+	struct pb_error err;
+	error_init(&err);
+	char *journal = xasprintf("%s/journal", folder), *state = xasprintf("%s/state", folder);
+	d->lock = store_lock(folder, &err);
+	if (d->lock >= 0)
+		d->journal = journal_open(journal, &options, &err);
+	if (d->journal != NULL)
+		d->state = state_open(state, max, &err);
+	free(journal);
+	free(state);
+	return d->state != NULL || failed(&err);
+}
+
+static bool open_engine(struct daemon *d)
+{
+	const struct options *core = d->config->core;
+	struct pb_error err;
+	struct report report;
+	error_init(&err);
+	report_init(&report);
+	metrics_init(&d->metrics);
+	d->env = (struct dispatch_env){
+		.instance = { .clock = &clock_system, .metrics = &d->metrics,
+			      .max_event = (size_t)options_int(core, "max_event") },
+		.journal = d->journal, .state = d->state,
+		.memory = (size_t)options_int(core, "memory"),
+		.shutdown_ms = options_int(core, "shutdown_timeout"),
+	};
+	d->dispatch = dispatch_new(d->config, d->loader, &d->env, &err);
+	if (d->dispatch == NULL)
+		return failed(&err);
+	bool opened = dispatch_open(d->dispatch, &report);
+	report_print(&report, stderr, false);
+	report_free(&report);
+	return opened;
+}
+
+static bool open_control(struct daemon *d)
+{
+	const struct options *core = d->config->core;
+	const char *path = options_str(core, "control");
+	char *made = path[0] == '\0' ? xasprintf("%s/control.sock", options_str(core, "state")) : NULL;
+	struct pb_error err;
+	error_init(&err);
+	d->control = control_open(made != NULL ? made : path, options_str(core, "control_group"),
+				  d->dispatch, &err);
+	free(made);
+	if (d->control == NULL)
+		return failed(&err);
+	int result = dispatch_start(d->dispatch);
+	if (result == 0)
+		result = control_start(d->control);
+	if (result < 0)
+		log_error("cannot start a thread: %s", strerror(-result));
+	return result == 0;
+}
+
+/* sd_notify(3): tell the service manager, if there is one. */
+static void notify(const char *what)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof to.sun_path)
+		return;
+	size_t len = strlen(path);
+	memcpy(to.sun_path, path, len);
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+	if (sendto(fd, what, strlen(what), MSG_NOSIGNAL, (struct sockaddr *)&to, size) < 0)
+		log_debug("cannot notify the service manager: %s", strerror(errno));
+	close(fd);
+}
+
+static void wait_for_stop(struct daemon *d)
+{
+	for (;;) {
+		int got = sigwaitinfo(&d->signals, NULL);
+		if (got == SIGHUP) {
+			log_info("opening files again");
+			dispatch_reopen(d->dispatch);
+		} else if (got > 0) {
+			log_info("stopping (%s)", got == SIGINT ? "SIGINT" : "SIGTERM");
+			return;
+		}
+	}
+}
+
+/* From here on a second SIGTERM or SIGINT ends at once. */
+static void unblock_stop(void)
+{
+	sigset_t stop;
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+}
+
+static int stop(struct daemon *d)
+{
+	notify("STOPPING=1");
+	unblock_stop();
+	control_close(d->control);
+	d->control = NULL;
+	bool all = dispatch_stop(d->dispatch);
+	if (!all) {
+		/* Somebody is still inside a plugin: what it holds cannot be freed. All is on disk. */
+		log_info("stopped; what was in flight is delivered again at the next start");
+		_exit(CLI_OK);
+	}
+	log_info("stopped");
+	return CLI_OK;
+}
+
+static void close_all(struct daemon *d)
+{
+	if (d->control != NULL)
+		control_close(d->control);
+	if (d->dispatch != NULL)
+		dispatch_free(d->dispatch);
+	if (d->env.journal != NULL)
+		metrics_free(&d->metrics);
+	state_close(d->state);
+	journal_close(d->journal);
+	if (d->lock >= 0)
+		close(d->lock);
+	config_free(d->config);
+	loader_close(d->loader);
+}
+
+int daemon_run(struct cli *cli)
+{
+	struct daemon d = { .cli = cli, .lock = -1 };
+	int status = CLI_FAILED;
+	block_signals(&d);
+	log_open(PB_INFO);
+	raise_file_limit();
+	if (!load(&d))
+		goto out;
+	set_log_level(d.config->core);
+	if (!open_store(&d) || !open_engine(&d) || !open_control(&d))
+		goto out;
+	log_info("ready");
+	notify("READY=1");
+	wait_for_stop(&d);
+	status = stop(&d);
+out:
+	if (status != CLI_OK && d.dispatch != NULL)
+		dispatch_stop(d.dispatch);
+	close_all(&d);
+	return status;
+}

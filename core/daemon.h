@@ -1,0 +1,10 @@
+/* daemon.h - `patchbay run`: everything opened in order, run until a signal, closed in order. */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "cli/cli.h"
+
+/* Run until SIGTERM or SIGINT. An enum cli_exit. Main thread. */
+int daemon_run(struct cli *);
+
+#endif
