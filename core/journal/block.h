@@ -24,6 +24,7 @@ struct segment_header {
 	uint64_t salt;		/* random: nobody outside can guess it */
 };
 
+/* As it stands at the head of the file, with its checksum. */
 void segment_header_encode(const struct segment_header *, unsigned char to[static SEGMENT_HEADER]);
 /* 0; -EBADMSG: damaged; -EMEDIUMTYPE: whole, but no segment; -EPROTONOSUPPORT: of another version. */
 int segment_header_decode(const unsigned char from[static SEGMENT_HEADER], struct segment_header *);
@@ -38,6 +39,7 @@ struct block_header {
 
 extern const unsigned char block_magic[4];
 
+/* As it stands before the records, with its checksum. */
 void block_header_encode(const struct block_header *, unsigned char to[static BLOCK_HEADER]);
 /* Is this a whole header? 0 or -EBADMSG. Where it says it is, and whether the records are whole, is not looked at. */
 int block_header_decode(const unsigned char from[static BLOCK_HEADER], struct block_header *);

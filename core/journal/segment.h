@@ -67,15 +67,18 @@ struct view {
 	bool sealed;
 };
 
+/* What a journal that segmented_open() made is in truth. */
 struct segmented *segmented_of(struct journal *);
 /* A journal over `files`, which it then owns, or NULL after error_add() (then they are closed too). */
 struct journal *segmented_open(struct files *, const char *folder, const struct journal_options *,
 			       struct pb_error *);
 
+/* The name of the segment's file. */
 void segment_name(uint64_t number, char name[static SEGMENT_NAME_SIZE]);
 /* The number in a segment's name; false: the name is not one. */
 bool segment_number(const char *name, uint64_t *number);
 
+/* A number that nobody outside can guess. */
 uint64_t segment_salt(void);
 /* Make the file of a new segment, durable with its header. Its number as a file, -ENOSPC (nothing is left of it), or -errno. */
 int segment_create(struct files *, const struct segment_header *);
@@ -96,9 +99,9 @@ int segments_trim(struct journal *, uint64_t seq, struct journal_pos);
 /* Find the segments in the folder, or make the first. 0 or -errno after error_add(). */
 int segments_recover(struct segmented *, struct pb_error *);
 
+/* The append, next and get of journal.h's interface: the contract is there. */
 int segments_append(struct journal *, const struct pb_span parts[], size_t n, uint32_t events,
 		    uint64_t *first_seq);
-
 struct journal_cursor *cursor_open(struct journal *, uint64_t seq);
 struct journal_cursor *cursor_open_at(struct journal *, struct journal_pos);
 int cursor_next(struct journal_cursor *, struct record *);

@@ -8,8 +8,10 @@
 /* A disk outlives the journals opened on it. */
 struct journal_disk;
 
+/* An empty disk; what it loses and keeps follows from `seed`. Freed after the last journal on it. */
 struct journal_disk *journal_disk_new(uint64_t seed);
 void journal_disk_free(struct journal_disk *);
+/* Open the journal on the disk, which it does not own. NULL only if it cannot be read. */
 struct journal *journal_simulated(struct journal_disk *, const struct journal_options *);
 /* The next append fails with -error before (`written` false) or after its bytes may have reached the disk. */
 void journal_disk_fail(struct journal_disk *, int error, bool written);

@@ -7,8 +7,10 @@
 /* A disk outlives the states opened on it. */
 struct state_disk;
 
+/* An empty disk. Freed after the last state on it. */
 struct state_disk *state_disk_new(void);
 void state_disk_free(struct state_disk *);
+/* Open the state on the disk, which it does not own. */
 struct state *state_simulated(struct state_disk *);
 /* The next apply fails with -error; with `applied` its rows are there all the same: that is, the machine died during it,
  * too late. */

@@ -29,7 +29,8 @@ struct state_batch {
 	size_t n;
 };
 
-void batch_init(struct state_batch *);	/* no limit but memory; short memory ends the process */
+/* A batch has no limit but memory; short memory ends the process. Keys and values are copied. */
+void batch_init(struct state_batch *);
 void batch_free(struct state_batch *);
 void batch_reset(struct state_batch *);
 void batch_put(struct state_batch *, enum state_table, struct pb_span key, struct pb_span value);

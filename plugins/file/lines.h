@@ -24,6 +24,7 @@ struct lines {
 	char error[160];	/* why the last call failed */
 };
 
+/* Opens nothing yet; `path` must stay. */
 void lines_init(struct lines *, const char *path, mode_t mode, bool sync);
 /* Open or make the file; the rest of a torn last line is cut off, *torn bytes (not ours:
  * refused). 0 or -errno. */

@@ -26,6 +26,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+PB_PRINTF(2, 0)
 static void http_log(void *cls, const char *fmt, va_list args)
 {
 	const struct http *http = cls;

@@ -35,6 +35,7 @@ struct transport {
 	char error[160];	/* why the last call failed */
 };
 
+/* Connects nothing yet; the target must stay. `timeout` in ms. */
 void transport_init(struct transport *, const struct target *, int64_t timeout);
 /* Hang up; the next send connects again. */
 void transport_close(struct transport *);
