@@ -31,7 +31,7 @@ const struct pb_option config_core_table[] = {
 	  "How long deliveries under way may take to end at a stop; the rest stays on disk." },
 	{ "log_level", PB_CHOICE, "info", .choices = "error warn info debug", .help =
 	  "The least important entries that are logged." },
-	{ "control", PB_STRING, "", .help =
+	{ "control", PB_PATH, "", .help =
 	  "The path of the control socket; unset, control.sock in the state folder." },
 	{ "control_group", PB_STRING, "", .help =
 	  "The group whose members may use the control socket, as root and the daemon's user may." },
