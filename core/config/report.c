@@ -123,7 +123,7 @@ static void member(struct buf *b, const char *name, const char *text)
 	if (text == NULL)
 		return;
 	buf_printf(b, ",\"%s\":", name);
-	json_string(b, (struct pb_span){ text, strlen(text) });
+	json_quote(b, (struct pb_span){ text, strlen(text) });
 }
 
 static void print_json(struct buf *b, const struct report_entry *e)

@@ -1,3 +1,4 @@
+/* attributes.c - values find a place in the arena, or memory of their own. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

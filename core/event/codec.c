@@ -1,3 +1,4 @@
+/* codec.c - written by msgpack-c in one go; read by it once every length has been checked. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* event.c - one allocation: the head, room for attributes, the first body. */
 #include <assert.h>
 #include <errno.h>
 #include <stdalign.h>

@@ -1,4 +1,8 @@
-/* json.h - events as CloudEvents 1.0 JSON (structured mode), out and in; JSON text helpers. */
+/*
+ * json.h - events as CloudEvents 1.0 JSON (structured mode), out and in; strings and their text.
+ *
+ * Not json_string(): that is jansson's.
+ */
 #ifndef EVENT_JSON_H
 #define EVENT_JSON_H
 
@@ -7,14 +11,20 @@
 #include "event/event.h"
 
 /* Append the event as one CloudEvents JSON object on one line (no newline in it): a JSON body is `data`
- * with white space outside strings kept but newlines made spaces, a UTF-8 text body a JSON string in
- * `data`, other bytes `data_base64`; an empty body has neither. Whether the body is JSON is what the scanner says of it,
- * unless datacontenttype names a type that is not JSON. 0, -EMSGSIZE or -ENOMEM. */
+ * with white space outside strings kept but newlines made spaces, a UTF-8 text body without NUL a JSON
+ * string in `data`, other bytes `data_base64`; an empty body has neither. Whether the body is JSON is what the scanner says of it,
+ * unless datacontenttype names a type that is not JSON. 0, -EMSGSIZE or -ENOMEM: the buffer
+ * then holds what it held before. */
 int json_event(struct buf *, const struct pb_event *);
 /* The event in a CloudEvents JSON object (specversion 1.0; required attributes checked, `data` kept byte for
  * byte as it stands, a `data` string under a text content type as its text). NULL after error_add(). */
 struct pb_event *json_event_parse(struct pb_span json, int64_t now_ms, struct pb_error *);
 /* Append `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
-int json_string(struct buf *, struct pb_span text);
+int json_quote(struct buf *, struct pb_span text);
+/* Append the text of a valid JSON string, unescaped, \u0000 included; any other value as it is
+ * written, without white space around it. 0, -EMSGSIZE or -ENOMEM. */
+int json_unquote(struct buf *, struct pb_span json);
+/* Does this content type say JSON? "", application/json, text/json, …+json; parameters ignored. */
+bool json_is_type(const char *content_type);
 
 #endif

@@ -1,14 +1,21 @@
-/* replay.c - main() of a fuzz target in an ordinary build: runs the files of its corpus. */
+/*
+ * replay.c - main() of a fuzz target in an ordinary build: runs the files of its corpus, then
+ * FUZZ_RUNS inputs made from them (FUZZ_SEED makes others).
+ */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz/fuzz.h"
+#include "fuzz/mutate.h"
 
 #define INPUT_MAX (4 << 20)
+#define INPUTS_MAX 4096
+#define RUNS 20000
 
-static int replay_file(const char *path)
+/* In memory of the exact size, so that a sanitizer sees a step too far. */
+static struct input read_input(const char *path)
 {
 	FILE *file = fopen(path, "rb");
 	uint8_t *data = malloc(INPUT_MAX);
@@ -16,36 +23,67 @@ static int replay_file(const char *path)
 		perror(path);
 		exit(1);
 	}
-	size_t size = fread(data, 1, INPUT_MAX, file);
+	struct input input = { .size = fread(data, 1, INPUT_MAX, file) };
 	fclose(file);
-	/* In memory of the exact size, so that a sanitizer sees a step too far. */
-	uint8_t *exact = malloc(size);
-	if (exact != NULL && size > 0)
-		memcpy(exact, data, size);
+	input.data = malloc(input.size);
+	if (input.data != NULL && input.size > 0)
+		memcpy(input.data, data, input.size);
 	free(data);
-	int status = LLVMFuzzerTestOneInput(exact, size);
-	free(exact);
-	return status;
+	return input;
 }
 
-static int replay_folder(const char *folder)
+static void replay_file(const char *path)
 {
-	DIR *dir = opendir(folder);
-	if (dir == NULL) {
+	struct input input = read_input(path);
+	LLVMFuzzerTestOneInput(input.data, input.size);
+	free(input.data);
+}
+
+/* Sorted by name, so that a seed makes the same inputs everywhere. */
+static size_t read_folder(const char *folder, struct input inputs[static INPUTS_MAX])
+{
+	struct dirent **entries;
+	int n = scandir(folder, &entries, NULL, alphasort);
+	size_t read = 0;
+	if (n < 0) {
 		perror(folder);
-		return -1;
+		exit(1);
 	}
-	int files = 0;
-	for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+	for (int i = 0; i < n; i++) {
 		char *path;
-		if (entry->d_name[0] == '.' || asprintf(&path, "%s/%s", folder, entry->d_name) < 0)
-			continue;
-		replay_file(path);
-		free(path);
-		files++;
+		if (entries[i]->d_name[0] != '.' && read < INPUTS_MAX &&
+		    asprintf(&path, "%s/%s", folder, entries[i]->d_name) > 0) {
+			inputs[read++] = read_input(path);
+			free(path);
+		}
+		free(entries[i]);
 	}
-	closedir(dir);
-	return files;
+	free(entries);
+	return read;
+}
+
+static unsigned long number(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+	return text == NULL ? otherwise : strtoul(text, NULL, 10);
+}
+
+static int replay_folder(const char *folder, const char *name)
+{
+	static struct input inputs[INPUTS_MAX];
+	size_t n = read_folder(folder, inputs);
+	unsigned long runs = number("FUZZ_RUNS", RUNS);
+	char keep[256];
+
+	for (size_t i = 0; i < n; i++)
+		LLVMFuzzerTestOneInput(inputs[i].data, inputs[i].size);
+	printf("%s: %zu files, %lu inputs made of them\n", folder, n, runs);
+	fflush(stdout);
+	snprintf(keep, sizeof keep, "%s.crash", name);
+	int status = n == 0 || mutate_run(inputs, n, number("FUZZ_SEED", 1), runs, keep) != 0;
+	for (size_t i = 0; i < n; i++)
+		free(inputs[i].data);
+	return status;
 }
 
 /* Files to run, or none: the corpus of the target's name ("fuzz-scan": corpus/scan). */
@@ -64,7 +102,5 @@ int main(int argc, char *argv[])
 	char folder[4096];
 	snprintf(folder, sizeof folder, "%s/tests/fuzz/corpus/%s", srcdir != NULL ? srcdir : ".",
 		 name + strlen("fuzz-"));
-	int files = replay_folder(folder);
-	printf("%s: %d files\n", folder, files);
-	return files > 0 ? 0 : 1;
+	return replay_folder(folder, name);
 }
