@@ -51,12 +51,12 @@ def patchbay(folder, request):
     failed = getattr(request.node, "failed", False)
     try:
         for daemon in daemons:
-            if daemon.running() and not failed:
+            if failed:
+                print("--- %s\n%s" % (daemon.config, daemon.log[-8000:]))
+            elif daemon.running():
                 daemon.stop()
             complaint = daemon.complaint()
             assert not complaint, complaint
-            if failed:
-                print("--- %s\n%s" % (daemon.config, daemon.log[-8000:]))
     finally:
         for daemon in daemons:
             daemon.kill()
