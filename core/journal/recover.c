@@ -174,20 +174,23 @@ static int scan_newest(struct segmented *j, struct scan *scan)
 	return 0;
 }
 
-/* After the last whole block is what was being written when the machine or the process died. */
-static int cut_tail(struct segmented *j, const struct scan *scan)
+/* After the last whole block is what was being written when the machine or the process died. What is before it may
+ * still be in the cache only, when just the process did: it is going to be read and must not go again. */
+static int settle_tail(struct segmented *j, const struct scan *scan)
 {
 	struct segment *s = j->newest;
 	uint64_t size;
 	int r = files_size(j->files, s->file, &size);
-	if (r != 0 || size == scan->good_end)
-		return r;
-	char name[SEGMENT_NAME_SIZE];
-	segment_name(s->header.number, name);
-	log_warn("journal: %s/%s: cut off %lld bytes that were not committed", j->folder, name,
-		 (long long)(size - scan->good_end));
-	r = files_truncate(j->files, s->file, scan->good_end);
-	return r == 0 ? files_sync(j->files, s->file) : r;
+	if (r == 0 && size > scan->good_end) {
+		char name[SEGMENT_NAME_SIZE];
+		segment_name(s->header.number, name);
+		log_warn("journal: %s/%s: cut off %llu bytes that were not committed", j->folder, name,
+			 (unsigned long long)(size - scan->good_end));
+		r = files_truncate(j->files, s->file, scan->good_end);
+	}
+	if (r == 0)
+		r = files_sync(j->files, s->file);
+	return r == 0 ? files_sync_folder(j->files) : r;
 }
 
 static int recover_newest(struct segmented *j)
@@ -203,7 +206,7 @@ static int recover_newest(struct segmented *j)
 	for (size_t i = 0; r == 0 && i < scan.n_holes && scan.holes[i].to <= scan.good_end; i++)
 		damage_set_aside(j, &scan.view, scan.holes[i]);
 	if (r == 0)
-		r = cut_tail(j, &scan);
+		r = settle_tail(j, &scan);
 	j->bytes -= s->end - scan.good_end;
 	s->end = scan.good_end;
 	j->next_seq = scan.seen_seq > scan.next_seq ? scan.seen_seq : scan.next_seq;

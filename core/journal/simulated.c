@@ -48,6 +48,7 @@ struct journal_disk {
 	size_t n_renames;
 	int fail;		/* what the next append fails with; 0: it does not */
 	bool fail_written;
+	unsigned die_in;	/* changes until the machine dies; 0: it does not */
 	bool dead;		/* crashed: nothing changes any more until it is opened again */
 };
 
@@ -116,6 +117,43 @@ static void settle_rename(struct rename *rename)
 	rename->file->synced_name = rename->name;
 }
 
+/* Some sectors of what is cached reach the medium, and perhaps the length does. */
+static void write_back_some(struct journal_disk *d, struct sim_file *file)
+{
+	struct image *to = &file->synced, *from = &file->cached;
+	if (random_next(d) % 2 == 0)
+		image_resize(to, from->len);
+	for (uint64_t at = 0; at < to->len && at < from->len; at += SECTOR) {
+		uint64_t left = (to->len < from->len ? to->len : from->len) - at;
+		if (random_next(d) % 2 == 0)
+			memcpy(to->data + at, from->data + at, left < SECTOR ? (size_t)left : SECTOR);
+	}
+}
+
+static void crash(struct journal_disk *d)
+{
+	size_t kept = d->n_renames == 0 ? 0 : random_next(d) % (d->n_renames + 1);
+	for (size_t i = 0; i < d->n_renames; i++) {
+		if (i < kept)
+			settle_rename(&d->renames[i]);
+		else
+			free(d->renames[i].name);
+	}
+	d->n_renames = 0;
+	for (size_t i = 0; i < d->n; i++)
+		write_back_some(d, d->all[i]);
+	d->die_in = 0;
+	d->dead = true;
+}
+
+/* Every change passes here when all but its durability is done: 0, or -EIO from a dead machine. */
+static int change(struct journal_disk *d)
+{
+	if (d->die_in > 0 && --d->die_in == 0)
+		crash(d);
+	return d->dead ? -EIO : 0;
+}
+
 static int sim_list(struct files *f, void (*each)(void *arg, const char *name), void *arg)
 {
 	struct journal_disk *d = enter(f);
@@ -133,17 +171,25 @@ static int sim_list(struct files *f, void (*each)(void *arg, const char *name), 
 	return 0;
 }
 
+static struct sim_file *file_new(struct journal_disk *d, const char *name)
+{
+	struct sim_file *file = xcalloc(1, sizeof *file);
+	d->all = xrealloc(d->all, d->n + 1, sizeof(struct sim_file *));
+	d->all[d->n++] = file;
+	note_rename(d, file, name);
+	return file;
+}
+
 static int sim_create(struct files *f, const char *name)
 {
 	struct journal_disk *d = enter(f);
-	if (find(d, name) >= 0)
-		return leave(d, -EEXIST);
-	struct sim_file *file = xcalloc(1, sizeof *file);
-	d->all = xrealloc(d->all, d->n + 1, sizeof(struct sim_file *));
-	d->all[d->n] = file;
-	note_rename(d, file, name);
-	file->open++;
-	return leave(d, (int)d->n++);
+	if (d->dead || find(d, name) >= 0)
+		return leave(d, d->dead ? -EIO : -EEXIST);
+	struct sim_file *file = file_new(d, name);
+	int r = change(d);
+	if (r == 0)
+		file->open++;
+	return leave(d, r == 0 ? (int)(d->n - 1) : r);
 }
 
 static int sim_open(struct files *f, const char *name)
@@ -218,28 +264,17 @@ static int sim_write(struct files *f, int file, struct iovec *parts, size_t n, u
 			       offset);
 		offset += parts[i].iov_len;
 	}
-	return leave(d, r);
-}
-
-/* Some sectors of what is cached reach the medium, and perhaps the length does. */
-static void write_back_some(struct journal_disk *d, struct sim_file *file)
-{
-	struct image *to = &file->synced, *from = &file->cached;
-	if (random_next(d) % 2 == 0)
-		image_resize(to, from->len);
-	for (uint64_t at = 0; at < to->len && at < from->len; at += SECTOR) {
-		uint64_t left = (to->len < from->len ? to->len : from->len) - at;
-		if (random_next(d) % 2 == 0)
-			memcpy(to->data + at, from->data + at, left < SECTOR ? (size_t)left : SECTOR);
-	}
+	int died = change(d);
+	return leave(d, died != 0 ? died : r);
 }
 
 static int sim_sync(struct files *f, int file)
 {
 	struct journal_disk *d = enter(f);
-	if (d->dead)
-		return leave(d, -EIO);
-	int r = take_failure(d, true);
+	int r = change(d);
+	if (r != 0)
+		return leave(d, r);
+	r = take_failure(d, true);
 	if (r == 0)
 		image_copy(&d->all[file]->synced, &d->all[file]->cached);
 	else
@@ -253,7 +288,7 @@ static int sim_truncate(struct files *f, int file, uint64_t len)
 	if (d->dead)
 		return leave(d, -EIO);
 	image_resize(&d->all[file]->cached, len);
-	return leave(d, 0);
+	return leave(d, change(d));
 }
 
 static int sim_rename(struct files *f, const char *from, const char *to)
@@ -265,7 +300,7 @@ static int sim_rename(struct files *f, const char *from, const char *to)
 	if (over >= 0)
 		note_rename(d, d->all[over], NULL);
 	note_rename(d, d->all[i], to);
-	return leave(d, 0);
+	return leave(d, change(d));
 }
 
 static int sim_remove(struct files *f, const char *name)
@@ -275,17 +310,30 @@ static int sim_remove(struct files *f, const char *name)
 	if (d->dead || i < 0)
 		return leave(d, d->dead ? -EIO : i);
 	note_rename(d, d->all[i], NULL);
-	return leave(d, 0);
+	return leave(d, change(d));
+}
+
+/* A file that is gone for good needs no memory; its number stays taken. */
+static void drop_content(struct sim_file *file)
+{
+	if (file->name != NULL || file->synced_name != NULL || file->open > 0)
+		return;
+	free(file->cached.data);
+	free(file->synced.data);
+	file->cached = file->synced = (struct image){ 0 };
 }
 
 static int sim_sync_folder(struct files *f)
 {
 	struct journal_disk *d = enter(f);
-	if (d->dead)
-		return leave(d, -EIO);
+	int r = change(d);
+	if (r != 0)
+		return leave(d, r);
 	for (size_t i = 0; i < d->n_renames; i++)
 		settle_rename(&d->renames[i]);
 	d->n_renames = 0;
+	for (size_t i = 0; i < d->n; i++)
+		drop_content(d->all[i]);
 	return leave(d, 0);
 }
 
@@ -362,18 +410,27 @@ void journal_disk_room(struct journal_disk *d, uint64_t bytes)
 void journal_disk_crash(struct journal_disk *d)
 {
 	enter(&d->files);
-	size_t kept = d->n_renames == 0 ? 0 : random_next(d) % (d->n_renames + 1);
-	for (size_t i = 0; i < d->n_renames; i++) {
-		if (i < kept)
-			settle_rename(&d->renames[i]);
-		else
-			free(d->renames[i].name);
-	}
-	d->n_renames = 0;
-	for (size_t i = 0; i < d->n; i++)
-		write_back_some(d, d->all[i]);
-	d->dead = true;
+	crash(d);
 	leave(d, 0);
+}
+
+void journal_disk_die(struct journal_disk *d, unsigned changes)
+{
+	enter(&d->files);
+	d->die_in = changes;
+	leave(d, 0);
+}
+
+void journal_disk_put(struct journal_disk *d, const char *name, struct pb_span content)
+{
+	enter(&d->files);
+	struct sim_file *file = file_new(d, name);
+	image_resize(&file->cached, content.len);
+	if (content.len > 0)
+		memcpy(file->cached.data, content.data, content.len);
+	image_copy(&file->synced, &file->cached);
+	leave(d, 0);
+	sim_sync_folder(&d->files);
 }
 
 /* What is on the medium is all there is. Files without a name are gone. */
