@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include <patchbay/plugin.h>
+
 enum cli_exit { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_NO_DAEMON, CLI_NOT_PERMITTED };
 
 /* What every command accepts, already taken out of argv. */
@@ -24,12 +26,16 @@ struct cli_command {
 	const char *usage;	/* "plugins [NAME]" */
 	const char *summary;	/* one line */
 	const char *help;	/* further lines for `patchbay NAME --help` */
-	int (*run)(struct cli *);
+	int (*run)(struct cli *);	/* NULL: the one that cli_main() is handed */
 };
 
-/* The daemon itself is above this folder: main.c hands in `run`. */
+/* Choose the command and run it; what it returns is the exit status. The daemon itself is above this
+ * folder: main.c hands in `run`; with NULL there is no such command. */
 int cli_main(int argc, char *argv[], int (*run)(struct cli *));
+/* Say on standard error what is wrong with how the command was called. Returns CLI_USAGE. */
+int cli_usage(const struct cli *, const char *fmt, ...) PB_PRINTF(2, 3);
 
+/* One each of the commands: their exit status. */
 int cli_check(struct cli *);
 int cli_plugins(struct cli *);
 int cli_status(struct cli *);

@@ -42,9 +42,8 @@ void suggest_offer(struct suggest *s, const char *name)
 	if (nw == 0 || nn == 0 || nw > WORD_MAX || nn > WORD_MAX)
 		return;
 	size_t longer = nw > nn ? nw : nn;
-	unsigned far = longer < 6 ? 2 : (unsigned)(longer / 3 + 1);
 	unsigned d = distance(s->word, nw, name, nn);
-	if (d >= far || d >= longer || (s->best != NULL && d >= s->distance))
+	if (d > (longer + 2) / 3 || d >= longer || (s->best != NULL && d >= s->distance))
 		return;
 	s->best = name;
 	s->distance = d;

@@ -228,6 +228,17 @@ static bool check_word(const struct parsing *p, const char *word)
 	}
 }
 
+/* `rest` is where it stops being a list. */
+static bool wrong_list(const struct parsing *p, const char *rest)
+{
+	if (*rest == '\0' || strcmp(rest, ",") == 0)
+		return wrong_because(p, p->text, "ends in the middle of a list");
+	char out[SHOWN_SIZE];
+	error_add(p->err, p->option->name, "is no list from %s on; expected %s",
+		  shown(p, rest, out), types[p->option->type].expected);
+	return false;
+}
+
 static bool parse_items(const struct parsing *p, struct value *v)
 {
 	size_t size = strlen(p->text) + 1, n = 0;
@@ -242,10 +253,7 @@ static bool parse_items(const struct parsing *p, struct value *v)
 		v->list[n] = NULL;
 	}
 	free(item);
-	if (good && more < 0)
-		return *next == '\0' ? wrong_because(p, p->text, "ends in the middle of a list") :
-			wrong(p, next, p->option->type);
-	return good;
+	return good && more < 0 ? wrong_list(p, next) : good;
 }
 
 static bool parse_template(const struct parsing *p, struct value *v)

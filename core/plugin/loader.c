@@ -110,7 +110,7 @@ static char **list_names(const struct loader *loader)
 
 static void free_names(char **names)
 {
-	for (char **name = names; name != NULL && *name != NULL; name++)
+	for (char **name = names; *name != NULL; name++)
 		free(*name);
 	free(names);
 }
@@ -255,12 +255,14 @@ struct config_plugins loader_tables(struct loader *loader)
 	return (struct config_plugins){ .arg = loader, .find = find_table, .folder = set_folder };
 }
 
-void loader_each(struct loader *loader,
-		 void (*each)(void *arg, const char *name, const struct pb_plugin *,
-			      const struct pb_error *), void *arg)
+int loader_each(struct loader *loader,
+		void (*each)(void *arg, const char *name, const struct pb_plugin *,
+			     const struct pb_error *), void *arg)
 {
 	char **names = list_names(loader);
-	for (char **name = names; name != NULL && *name != NULL; name++) {
+	if (names == NULL)
+		return -errno;
+	for (char **name = names; *name != NULL; name++) {
 		struct pb_error err;
 		error_init(&err);
 		const struct pb_plugin *plugin = loader_find(loader, *name, &err);
@@ -268,4 +270,5 @@ void loader_each(struct loader *loader,
 		error_free(&err);
 	}
 	free_names(names);
+	return 0;
 }

@@ -28,8 +28,9 @@ const char *loader_folder(const struct loader *);
 const struct pb_plugin *loader_find(struct loader *, const char *name, struct pb_error *err);
 /* For config_load(). */
 struct config_plugins loader_tables(struct loader *);
-/* Call for each plugin found in the folder, by name; a broken one comes with descriptor NULL and its error. */
-void loader_each(struct loader *, void (*each)(void *arg, const char *name, const struct pb_plugin *,
-					       const struct pb_error *), void *arg);
+/* Call for each plugin found in the folder, by name; a broken one comes with descriptor NULL and its
+ * error. 0, or -errno when the folder cannot be read. */
+int loader_each(struct loader *, void (*each)(void *arg, const char *name, const struct pb_plugin *,
+					      const struct pb_error *), void *arg);
 
 #endif

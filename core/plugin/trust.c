@@ -74,8 +74,10 @@ static bool follow_link(struct walk *w)
 /* Is what it stands at safe? A link is left for where it leads to. */
 static bool look(struct walk *w, struct stat *st)
 {
-	if (lstat(here(w), st) != 0)
-		return refuse(w, strerror(errno));
+	if (lstat(here(w), st) != 0) {
+		error_add(w->err, "plugin", "%s: %s", here(w), strerror(errno));
+		return false;
+	}
 	if (!owner_trusted(w, st))
 		return false;
 	return S_ISLNK(st->st_mode) ? follow_link(w) : writers_trusted(w, st);
@@ -94,10 +96,8 @@ static bool step(struct walk *w, struct stat *st)
 		buf_consume(&w->rest, skip + len);
 		return look(w, st);
 	}
-	if (!stay) {
-		buf_add_char(&w->at, '/');
-		buf_add(&w->at, name, len);
-	}
+	if (!stay)
+		buf_printf(&w->at, "/%.*s", (int)len, name);
 	buf_consume(&w->rest, skip + len);
 	if (w->at.failed != 0)
 		return refuse(w, "is too long");

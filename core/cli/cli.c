@@ -1,0 +1,203 @@
+/*
+ * cli.c - the commands, and what all of them accept.
+ *
+ * Options that every command knows may stand anywhere; what is left is the
+ * command's. Data goes to standard output, everything else to standard error. It must
+ * not know what a command does.
+ */
+#include "cli/cli.h"
+
+#include <config.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "config/suggest.h"
+
+static const struct cli_command commands[] = {
+	{ "run", "run", "run the daemon in the foreground",
+	  "Logs to standard error; SIGTERM stops it, SIGHUP opens files and certificates again.\n",
+	  NULL },
+	{ "check", "check", "check the configuration",
+	  "Prints every error and warning; nothing when all is right. Opens and changes nothing.\n",
+	  cli_check },
+	{ "plugins", "plugins [NAME] [--core] [--man]", "list the plugins, or explain one",
+	  "  --core   explain the options that patchbay itself gives instead\n"
+	  "  --man    print a manual page: NAME's, or without NAME that of patchbay.ini\n",
+	  cli_plugins },
+};
+#define N_COMMANDS (sizeof commands / sizeof *commands)
+
+static const char common_help[] =
+	"Options:\n"
+	"  -c FILE            the configuration (" PATCHBAY_CONFIG_FILE ")\n"
+	"  --plugin-dir DIR   load plugins from DIR\n"
+	"  --json             print data as JSON, a list as one object a line\n"
+	"  --help             this help, or with a command the command's\n"
+	"  --version          the version\n";
+
+/* The command line, taken apart. */
+struct parsed {
+	struct cli cli;
+	int (*run)(struct cli *);	/* the daemon's; NULL: there is none */
+	const struct cli_command *command;
+	bool help, version;
+};
+
+/* What the command does; NULL when it is not to be had. */
+static int (*implementation(const struct parsed *p, const struct cli_command *c))(struct cli *)
+{
+	return c->run == NULL ? p->run : c->run;
+}
+
+static int usage(const char *command, const char *fmt, va_list args)
+{
+	const char *space = command == NULL ? "" : " ", *name = command == NULL ? "" : command;
+	fprintf(stderr, "patchbay%s%s: ", space, name);
+	vfprintf(stderr, fmt, args);
+	fprintf(stderr, "\nTry `patchbay%s%s --help`.\n", space, name);
+	return CLI_USAGE;
+}
+
+int cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	usage(cli->argc > 0 ? cli->argv[0] : NULL, fmt, args);
+	va_end(args);
+	return CLI_USAGE;
+}
+
+static int find_command(struct parsed *p, const char *name)
+{
+	struct suggest near;
+	suggest_begin(&near, name);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (implementation(p, &commands[i]) == NULL)
+			continue;
+		suggest_offer(&near, commands[i].name);
+		if (strcmp(commands[i].name, name) == 0)
+			p->command = &commands[i];
+	}
+	char hint[SUGGEST_TEXT_SIZE];
+	return p->command != NULL ? CLI_OK :
+	       cli_usage(&p->cli, "there is no command %s%s", name, suggest_text(&near, hint));
+}
+
+static int unknown_option(const struct parsed *p, const char *option)
+{
+	static const char *const known[] = { "--plugin-dir", "--json", "--help", "--version" };
+	struct suggest near;
+	suggest_begin(&near, option);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		suggest_offer(&near, known[i]);
+	char hint[SUGGEST_TEXT_SIZE];
+	return cli_usage(&p->cli, "there is no option %s%s", option, suggest_text(&near, hint));
+}
+
+/* An option `name VALUE` or `name=VALUE` at *arg, which moves on past it. */
+static bool take_value(const char *name, char **arg[], const char **value)
+{
+	size_t len = strlen(name);
+	if (strcmp(**arg, name) == 0) {
+		*value = *++*arg;
+		return true;
+	}
+	bool joined = strncmp(**arg, name, len) == 0 && (**arg)[len] == '=';
+	if (joined)
+		*value = **arg + len + 1;
+	return joined;
+}
+
+static bool take_flag(const char *name, char *const *arg, bool *flag)
+{
+	bool is = strcmp(*arg, name) == 0;
+	*flag = *flag || is;
+	return is;
+}
+
+/* An option that every command knows, at *arg. */
+static bool take_common(struct parsed *p, char **arg[])
+{
+	return take_value("-c", arg, &p->cli.config) ||
+	       take_value("--plugin-dir", arg, &p->cli.plugin_dir) ||
+	       take_flag("--json", *arg, &p->cli.json) || take_flag("--help", *arg, &p->help) ||
+	       take_flag("-h", *arg, &p->help) || take_flag("--version", *arg, &p->version);
+}
+
+/* Split argv; p->cli.argv has room for all of it. */
+static int parse(struct parsed *p, char *argv[])
+{
+	struct cli *cli = &p->cli;
+	bool options = true;
+	for (char **arg = argv; *arg != NULL; arg++) {
+		char *first = *arg;
+		if (options && strcmp(first, "--") == 0) {
+			options = false;
+		} else if (options && take_common(p, &arg)) {
+			if (*arg == NULL)
+				return cli_usage(cli, "%s needs a value", first);
+		} else if (options && cli->argc == 0 && *first == '-') {
+			return unknown_option(p, first);
+		} else {
+			if (cli->argc == 0 && find_command(p, first) != CLI_OK)
+				return CLI_USAGE;
+			cli->argv[cli->argc++] = first;
+		}
+	}
+	return CLI_OK;
+}
+
+static void print_overview(const struct parsed *p, FILE *to)
+{
+	fputs("Usage: patchbay COMMAND [OPTION]...\n\nCommands:\n", to);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (implementation(p, &commands[i]) != NULL)
+			fprintf(to, "  %-18s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "\n%s", common_help);
+}
+
+static void print_help(const struct parsed *p)
+{
+	const struct cli_command *command = p->command;
+	if (command == NULL)
+		print_overview(p, stdout);
+	else
+		printf("Usage: patchbay %s [OPTION]...\n\nTo %s.\n\n%s\n%s", command->usage,
+		       command->summary, command->help, common_help);
+}
+
+static int dispatch(struct parsed *p)
+{
+	if (p->help) {
+		print_help(p);
+	} else if (p->version) {
+		puts(p->cli.json ? "{\"version\":\"" PACKAGE_VERSION "\"}" :
+		     "patchbay " PACKAGE_VERSION);
+	} else if (p->command == NULL) {
+		print_overview(p, stderr);
+		return CLI_USAGE;
+	} else {
+		return implementation(p, p->command)(&p->cli);
+	}
+	return CLI_OK;
+}
+
+int cli_main(int argc, char *argv[], int (*run)(struct cli *))
+{
+	struct parsed p = { .cli = { .config = PATCHBAY_CONFIG_FILE }, .run = run };
+	p.cli.argv = xcalloc((size_t)argc + 1, sizeof *p.cli.argv);
+	char **args = p.cli.argv;
+	int status = argc < 1 ? CLI_USAGE : parse(&p, argv + 1);
+	if (status == CLI_OK)
+		status = dispatch(&p);
+	free(args);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == CLI_OK) {
+		fprintf(stderr, "patchbay: standard output: %s\n", strerror(errno));
+		status = CLI_FAILED;
+	}
+	return status;
+}
