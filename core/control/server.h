@@ -37,10 +37,12 @@ struct dispatch;
  * answered before control_start(). NULL after error_add(). Main thread. */
 struct control *control_open(const char *path, const char *group, struct dispatch *,
 			     struct pb_error *);
+/* Another limit than CONTROL_TIMEOUT_MS; before control_start(): for tests. */
+void control_set_timeout(struct control *, int64_t ms);
 /* Start the thread. 0 or -errno. Main thread. */
 int control_start(struct control *);
-/* Stop the thread if it was started, hang up, remove the socket file, free. NULL is fine. To be called
- * while the engine still answers or after its stop, before dispatch_free(). Main thread. */
+/* Stop the thread if it was started, hang up, remove the socket file, free. NULL is fine. Before
+ * dispatch_free(). Main thread. */
 void control_close(struct control *);
 
 #endif
