@@ -28,6 +28,10 @@ static const struct cli_command commands[] = {
 	  "  --core   explain the options that patchbay itself gives instead\n"
 	  "  --man    print a manual page: NAME's, or without NAME that of patchbay.ini\n",
 	  cli_plugins },
+	{ "status", "status", "show how the running daemon is doing",
+	  "Prints the daemon's instances with their counters, and for each route's way to a sink how\n"
+	  "many events it is behind. With --json the daemon, an instance, or a lane is one object.\n",
+	  cli_status },
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

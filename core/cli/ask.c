@@ -1,0 +1,67 @@
+/* ask.c - how a command asks the running daemon. */
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "config/config.h"
+#include "control/client.h"
+
+static bool find_none(void *arg, enum config_kind kind, const char *plugin,
+		      const struct pb_option **table, uint32_t *most, bool *repeat,
+		      struct pb_error *err)
+{
+	(void)arg, (void)kind, (void)plugin, (void)table, (void)most, (void)repeat, (void)err;
+	return false;
+}
+
+/* The socket's path, which the caller frees. *errors is how much else is wrong with the configuration. */
+static char *socket_path(const char *file, unsigned *errors)
+{
+	const struct config_plugins none = { .find = find_none };
+	struct report report;
+	report_init(&report);
+	struct config *config = config_load(file, &none, &report);
+	const char *path = options_str(config->core, "control");
+	char *found = path[0] != '\0' ? xstrdup(path) :
+		      xasprintf("%s/control.sock", options_str(config->core, "state"));
+	*errors = report.errors;
+	config_free(config);
+	report_free(&report);
+	return found;
+}
+
+static int exit_status(enum client_result result)
+{
+	static const enum cli_exit statuses[] = {
+		[CLIENT_DONE] = CLI_OK, [CLIENT_FAILED] = CLI_FAILED, [CLIENT_USAGE] = CLI_FAILED,
+		[CLIENT_NO_DAEMON] = CLI_NO_DAEMON, [CLIENT_DENIED] = CLI_NOT_PERMITTED,
+	};
+	return (int)statuses[result];
+}
+
+int cli_ask(const struct cli *cli, const char *verb, json_t *args,
+	    void (*each)(void *arg, const json_t *object), void *arg)
+{
+	unsigned errors;
+	if (access(cli->config, R_OK) != 0) {
+		fprintf(stderr, "patchbay %s: %s: %s\n", cli->argv[0], cli->config, strerror(errno));
+		return errno == EACCES ? CLI_NOT_PERMITTED : CLI_FAILED;
+	}
+	struct pb_error err;
+	error_init(&err);
+	char *path = socket_path(cli->config, &errors);
+	int status = exit_status(client_ask(path, verb, args, each, arg, &err));
+	if (status != CLI_OK)
+		fprintf(stderr, "patchbay %s: %s\n", cli->argv[0], error_text(&err));
+	if (status == CLI_NO_DAEMON && errors > 0)
+		fprintf(stderr, "The configuration has errors, see `patchbay check`; "
+			"the daemon may use another socket.\n");
+	free(path);
+	error_free(&err);
+	return status;
+}

@@ -1,0 +1,15 @@
+/* ask.h - how a command asks the running daemon. */
+#ifndef CLI_ASK_H
+#define CLI_ASK_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+/* Ask the daemon of the configuration that `cli` names, as client_ask() does. The configuration may be
+ * wrong in all but its path: only where the socket is matters here. What goes wrong is said
+ * on standard error. The command's exit status. */
+int cli_ask(const struct cli *, const char *verb, json_t *args,
+	    void (*each)(void *arg, const json_t *object), void *arg);
+
+#endif
