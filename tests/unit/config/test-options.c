@@ -258,12 +258,14 @@ static void secrets_are_never_quoted(void **state)
 static void a_long_wrong_value_is_cut_between_characters(void **state)
 {
 	(void)state;
-	char setting[300] = "count = ", said[300] = "\"";
-	for (int i = 0; i < 100; i++)
-		strcat(setting, i == 0 ? "a" : "\xc3\xa4");
-	for (int i = 0; i < 40; i++)
-		strcat(said, i == 0 ? "a" : "\xc3\xa4");
-	strcat(said, "\xe2\x80\xa6\" is not a number; expected a whole number");
+	char many[200], setting[300], said[300];	/* "a", then characters of two bytes */
+	for (size_t i = 0; i < sizeof many; i++)
+		many[i] = i % 2 == 0 ? '\xa4' : '\xc3';
+	many[0] = 'a';
+	many[sizeof many - 1] = '\0';
+	snprintf(setting, sizeof setting, "count = %s", many);
+	snprintf(said, sizeof said, "\"%.79s\xe2\x80\xa6\" is not a number; expected a whole number",
+		 many);
 	expect_error(setting, said);
 }
 
