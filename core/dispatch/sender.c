@@ -34,7 +34,8 @@ void sender_add(struct sender *s, struct outlet *o)
 static void answer_rest(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++)
-		delivery_answer(&b->d[i], PB_UNTRIED, 0, (struct pb_span){ NULL, 0 }, NULL);
+		if (!atomic_load(&b->d[i].answered))
+			delivery_answer(&b->d[i], PB_UNTRIED, 0, (struct pb_span){ NULL, 0 }, NULL);
 }
 
 static void hand_over(struct batch *b, bool stopping)

@@ -230,7 +230,6 @@ void settle_answer(struct router *r, struct pb_delivery *d)
 		judge(r, slot);
 	free(d->text);
 	free(d->response);
-	d->magic = 0;
 	batch_unref(b);
 }
 
