@@ -79,21 +79,6 @@ void chain_job_free(struct chain_job *job)
 	free(job);
 }
 
-void chain_submit(struct chain_job *job)
-{
-	if (job->failed != 0 || job->at == job->n_stages || job->in.n == 0) {
-		inbox_chained(job->inbox, job);
-		return;
-	}
-	struct stage *st = job->stages[job->at];
-	job->next = NULL;
-	pthread_mutex_lock(&st->lock);
-	*st->last = job;
-	st->last = &job->next;
-	pthread_cond_signal(&st->wake);
-	pthread_mutex_unlock(&st->lock);
-}
-
 /* An event of its own for every pass: a second one made of the same event gets the id "ID~2". */
 static void name_parts(struct parts *out, size_t from, const struct pb_event *base)
 {
@@ -159,6 +144,25 @@ static void work(struct stage_worker *w, struct chain_job *job)
 	job->out = (struct parts){ 0 };
 	job->at++;
 	chain_submit(job);
+}
+
+void chain_submit(struct chain_job *job)
+{
+	if (job->failed != 0 || job->at == job->n_stages || job->in.n == 0) {
+		inbox_chained(job->inbox, job);
+		return;
+	}
+	struct stage *st = job->stages[job->at];
+	if (!st->workers[0].started) {	/* a test, which has no threads */
+		work(&st->workers[0], job);
+		return;
+	}
+	job->next = NULL;
+	pthread_mutex_lock(&st->lock);
+	*st->last = job;
+	st->last = &job->next;
+	pthread_cond_signal(&st->wake);
+	pthread_mutex_unlock(&st->lock);
 }
 
 static void *run(void *arg)

@@ -72,7 +72,8 @@ void stage_stop(struct stage *);
 struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, struct inbox *,
 				const struct pb_event *event, struct slot *const slots[], size_t n);
 void chain_job_free(struct chain_job *);
-/* Send it on its way. The job is the stages' until it comes by the inbox. */
+/* Send it on its way. The job is the stages' until it comes by the inbox. Without threads (a test) the filters run
+ * at once. */
 void chain_submit(struct chain_job *);
 
 /* pb_pass() */

@@ -175,15 +175,16 @@ bool dispatch_open(struct dispatch *d, struct report *report)
 
 int dispatch_start(struct dispatch *d)
 {
+	/* From the disk up: what a thread hands over finds its taker. */
 	int failed = saver_start(&d->router.saver);
-	if (failed == 0)
-		failed = router_start(&d->router);
 	if (failed == 0 && d->submitter.n_outlets > 0)
 		failed = sender_start(&d->submitter);
 	for (size_t i = 0; i < d->n_writers && failed == 0; i++)
 		failed = sender_start(d->writers[i]);
 	for (size_t i = 0; i < d->n_stages && failed == 0; i++)
 		failed = stage_start(d->stages[i]);
+	if (failed == 0)
+		failed = router_start(&d->router);
 	for (size_t i = 0; i < d->n_feeds && failed == 0; i++)
 		failed = feed_start(d->feeds[i]);
 	return failed;

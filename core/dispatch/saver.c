@@ -78,9 +78,14 @@ void saver_apply(struct saver *s, struct state_batch *batch)
 	struct state_batch empty = s->batch;
 	s->batch = *batch;
 	*batch = empty;
-	s->busy = true;
+	s->busy = s->started;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
+	if (s->started)
+		return;
+	int result = state_apply(s->state, &s->batch);	/* a test, which has no threads */
+	batch_reset(&s->batch);
+	inbox_saved(s->inbox, result);
 }
 
 void saver_stop(struct saver *s)

@@ -25,7 +25,8 @@ struct saver {
 void saver_init(struct saver *, struct state *, struct inbox *);
 void saver_fini(struct saver *);
 int saver_start(struct saver *);
-/* Hand it a batch, which is empty afterwards; it must not be busy. The result comes by the inbox. */
+/* Hand it a batch, which is empty afterwards; it must not be busy. The result comes by the inbox.
+ * Without a thread (a test) it is applied at once. */
 void saver_apply(struct saver *, struct state_batch *);
 /* Finish the present batch and end. */
 void saver_stop(struct saver *);

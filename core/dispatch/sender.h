@@ -31,7 +31,7 @@ void sender_init(struct sender *, const char *name);
 void sender_fini(struct sender *);
 void sender_add(struct sender *, struct outlet *);
 int sender_start(struct sender *);
-/* The batch is the sender's now. The router's thread. */
+/* The batch is the sender's now; without a thread (a test) the plugin is called at once. The router's thread. */
 void sender_queue(struct sender *, struct batch *);
 /* Call reopen() of every outlet, between two batches. [any] */
 void sender_reopen(struct sender *);

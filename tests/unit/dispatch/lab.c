@@ -1,0 +1,265 @@
+/* lab.c - the engine's test bench. */
+#include "unit/dispatch/lab.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/magic.h"
+#include "base/memory.h"
+#include "event/event.h"
+
+#define TURNS_MAX 100000
+
+/* The plugins find the lab by their instance's environment, whose clock is the lab's. */
+static struct lab *lab_of(const struct pb_self *self)
+{
+	struct clock_manual *manual = CONTAINER_OF((struct clock *)self->env->clock,
+						   struct clock_manual, clock);
+	return CONTAINER_OF(manual, struct lab, clock);
+}
+
+static void *open_self(struct pb_self *self, struct pb_error *err)
+{
+	(void)err;
+	return self;
+}
+
+static void close_self(void *state)
+{
+	(void)state;
+}
+
+static int drive_run(void *state)
+{
+	(void)state;
+	return 0;
+}
+
+static void drive_settled(void *state, void *token, const struct pb_receipt *receipt)
+{
+	struct lab *lab = lab_of(state);
+	size_t len = strlen(lab->settled);
+	snprintf(lab->settled + len, sizeof lab->settled - len, "%s:%d ", (char *)token,
+		 (int)pb_receipt_outcome(receipt));
+}
+
+static struct lab_sink *sink_of(const struct pb_self *self)
+{
+	return &lab_of(self)->sinks[self->name[strlen(self->name) - 1] - '0'];
+}
+
+static void answer(struct lab_sink *sink, struct pb_delivery *d, const char *word)
+{
+	static const struct { const char *word; enum pb_code code; } codes[] = {
+		{ "ok", PB_OK }, { "retry", PB_RETRY }, { "reject", PB_REJECT }, { "down", PB_DOWN },
+		{ "gone", PB_GONE },
+	};
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+		if (strcmp(codes[i].word, word) == 0)
+			pb_answer(d, codes[i].code, 0, span_str("response"), "said %s", word);
+	if (strcmp(word, "hold") == 0)
+		sink->held[sink->n_held++] = d;
+}
+
+static void script_write(void *state, struct pb_delivery *const d[], size_t n)
+{
+	struct lab_sink *sink = sink_of(state);
+	for (size_t i = 0; i < n; i++) {
+		const struct pb_event *ev = pb_delivery_event(d[i]);
+		struct pb_span body = pb_event_body(ev);
+		char word[32];
+		size_t len = strlen(sink->seen);
+		snprintf(word, sizeof word, "%.*s", (int)body.len, (const char *)body.data);
+		snprintf(sink->seen + len, sizeof sink->seen - len, "%s/%u ", pb_event_type(ev),
+			 pb_delivery_attempt(d[i]));
+		answer(sink, d[i], sink->always != NULL ? sink->always : word);
+	}
+}
+
+static int shape_apply(void *state, struct pb_event *ev, struct pb_error *err)
+{
+	const char *mode = pb_str(state, "mode");
+	if (strcmp(mode, "drop") == 0)
+		return 0;
+	if (strcmp(mode, "fail") == 0) {
+		pb_error(err, NULL, "will not");
+		return -EBADMSG;
+	}
+	for (int i = 1; strcmp(mode, "split") == 0 && i < 3; i++)
+		pb_pass(state, pb_event_copy(state, ev, pb_event_body(ev)));
+	pb_pass(state, ev);
+	return 0;
+}
+
+static const struct pb_option shape_options[] = {
+	{ .name = "mode", .type = PB_CHOICE, .value = "pass", .choices = "pass drop split fail",
+	  .help = "What to do." },
+	{ 0 }
+};
+
+#define PLUGIN .size = sizeof(struct pb_plugin), .option_size = sizeof(struct pb_option), \
+	.abi_major = PB_ABI_MAJOR, .abi_minor = PB_ABI_MINOR, .version = "1", .summary = "A test's"
+
+static const struct pb_plugin plugins[] = {
+	{ PLUGIN, .name = "drive", .source = PB_SOURCE(.open = open_self, .close = close_self,
+		.run = drive_run, .settled = drive_settled, .may_refuse = true) },
+	{ PLUGIN, .name = "script", .sink = PB_SINK(.open = open_self, .close = close_self,
+		.write = script_write, .max_batch = 4) },
+	{ PLUGIN, .name = "script_async", .sink = PB_SINK(.open = open_self, .close = close_self,
+		.submit = script_write, .max_batch = 4) },
+	{ PLUGIN, .name = "shape", .filter = PB_FILTER(.options = shape_options, .open = open_self,
+		.close = close_self, .apply = shape_apply) },
+};
+
+/* In the loader's place, which this program does not link. */
+const struct pb_plugin *loader_find(struct loader *l, const char *name, struct pb_error *err)
+{
+	(void)l;
+	for (size_t i = 0; i < sizeof plugins / sizeof plugins[0]; i++)
+		if (strcmp(plugins[i].name, name) == 0)
+			return &plugins[i];
+	error_add(err, "plugin", "no such plugin");
+	return NULL;
+}
+
+static bool find(void *arg, enum config_kind kind, const char *name, const struct pb_option **table,
+		 uint32_t *most, bool *repeat, struct pb_error *err)
+{
+	const struct pb_plugin *plugin = loader_find(arg, name, err);
+	*table = kind == CONFIG_FILTER ? shape_options : NULL;
+	*most = 4;
+	*repeat = false;
+	return plugin != NULL;
+}
+
+struct lab *lab_new(void)
+{
+	struct lab *lab = xcalloc(1, sizeof *lab);
+	clock_manual_init(&lab->clock, INT64_C(1767398645678));
+	lab->journal_disk = journal_disk_new(1);
+	lab->state_disk = state_disk_new();
+	lab->journal_options = (struct journal_options){ .max_size = 1 << 30, .segment_size = 1 << 20 };
+	metrics_init(&lab->metrics);
+	return lab;
+}
+
+static void close_engine(struct lab *lab)
+{
+	dispatch_free(lab->d);
+	journal_close(lab->env.journal);
+	state_close(lab->env.state);
+	config_free(lab->config);
+	lab->d = NULL;
+	for (size_t i = 0; i < sizeof lab->sinks / sizeof lab->sinks[0]; i++)
+		lab->sinks[i] = (struct lab_sink){ .always = lab->sinks[i].always };
+}
+
+void lab_free(struct lab *lab)
+{
+	if (lab->d != NULL)
+		close_engine(lab);
+	metrics_free(&lab->metrics);
+	journal_disk_free(lab->journal_disk);
+	state_disk_free(lab->state_disk);
+	free(lab);
+}
+
+static struct config *read_config(const char *ini)
+{
+	char path[] = "/tmp/patchbay-lab-XXXXXX";
+	int fd = mkstemp(path);
+	struct config_plugins tables = { .find = find };
+	struct report report;
+	assert_true(fd >= 0 && write(fd, ini, strlen(ini)) == (ssize_t)strlen(ini));
+	close(fd);
+	report_init(&report);
+	struct config *config = config_load(path, &tables, &report);
+	if (report.errors > 0)
+		report_print(&report, stderr, false);
+	assert_int_equal(report.errors, 0);
+	report_free(&report);
+	unlink(path);
+	return config;
+}
+
+void lab_start(struct lab *lab, const char *ini)
+{
+	struct pb_error err;
+	struct report report;
+	error_init(&err);
+	report_init(&report);
+	lab->config = read_config(ini);
+	lab->env = (struct dispatch_env){
+		.instance = { .clock = &lab->clock.clock, .metrics = &lab->metrics,
+			      .max_event = 1 << 20 },
+		.journal = journal_simulated(lab->journal_disk, &lab->journal_options),
+		.state = state_simulated(lab->state_disk), .memory = 1 << 20, .shutdown_ms = 1000,
+	};
+	lab->d = dispatch_new(lab->config, NULL, &lab->env, &err);
+	assert_non_null(lab->d);
+	assert_true(dispatch_open(lab->d, &report));
+	error_free(&err);
+	report_free(&report);
+	lab_settle(lab);
+}
+
+void lab_stop(struct lab *lab)
+{
+	lab_settle(lab);
+	save_last(&lab->d->router);
+	close_engine(lab);
+}
+
+void lab_crash(struct lab *lab)
+{
+	journal_disk_crash(lab->journal_disk);
+	state_disk_crash(lab->state_disk);
+	close_engine(lab);
+}
+
+void lab_emit(struct lab *lab, const char *type, const char *body)
+{
+	struct feed *f = lab->d->feeds[0];
+	struct pb_event *ev = pb_event_new(&f->self, span_str(body));
+	assert_non_null(ev);
+	pb_event_set(ev, "type", type);
+	assert_int_equal(feed_emit(f, &ev, 1, NULL, (void *)type), 0);
+	feed_commit(f);
+}
+
+void lab_settle(struct lab *lab)
+{
+	struct router *r = &lab->d->router;
+	for (int i = 0; i < TURNS_MAX; i++) {
+		int64_t wait = router_turn(r);
+		if (wait == 0)
+			continue;
+		pthread_mutex_lock(&r->inbox.lock);
+		bool more = r->inbox.saved || r->inbox.committed != NULL || r->inbox.chained != NULL ||
+			    atomic_load(&r->inbox.answers) != NULL;
+		pthread_mutex_unlock(&r->inbox.lock);
+		if (!more)
+			return;
+	}
+	fail_msg("the engine does not come to rest");
+}
+
+void lab_wait(struct lab *lab, int64_t ms)
+{
+	for (int64_t step = ms / 20 + 1; ms > 0; ms -= step) {
+		clock_manual_advance(&lab->clock, ms < step ? ms : step);
+		lab_settle(lab);
+	}
+}
+
+struct lane *lab_lane(struct lab *lab, const char *title)
+{
+	struct router *r = &lab->d->router;
+	for (size_t i = 0; i < r->n_lanes; i++)
+		if (strcmp(r->lanes[i]->title, title) == 0)
+			return r->lanes[i];
+	fail_msg("no lane %s", title);
+	return NULL;
+}

@@ -1,0 +1,60 @@
+/*
+ * lab.h - a whole engine in one thread: simulated disks, a clock that the test moves, plugins that do as told.
+ *
+ * The configuration is INI text; the plugins it may name are `drive` (a source that the test emits by),
+ * `script` (write) and `script_async` (submit), whose answers the test queues, and `shape` (a filter).
+ */
+#ifndef UNIT_DISPATCH_LAB_H
+#define UNIT_DISPATCH_LAB_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "dispatch/dispatch.h"
+#include "dispatch/engine.h"
+#include "journal/simulated.h"
+#include "state/simulated.h"
+
+/* What a sink was given, and how it answers: by what the body says ("ok", "retry", "reject", "down", "gone", "untried",
+ * "hold": later), if the test has not said otherwise. */
+struct lab_sink {
+	char seen[16384];		/* "TYPE/ATTEMPT " for each delivery */
+	const char *always;		/* instead of what bodies say */
+	struct pb_delivery *held[256];
+	size_t n_held;
+};
+
+struct lab {
+	struct clock_manual clock;
+	struct journal_disk *journal_disk;
+	struct state_disk *state_disk;
+	struct journal_options journal_options;
+	struct metrics metrics;
+	struct config *config;
+	struct dispatch_env env;
+	struct dispatch *d;
+	struct lab_sink sinks[4];	/* by the digit at the end of the section's name */
+	char settled[4096];		/* "TOKEN:OUTCOME " for each unit */
+};
+
+/* Disks and clock; the engine comes with lab_start(). */
+struct lab *lab_new(void);
+void lab_free(struct lab *);
+/* The engine on what the disks hold, for the configuration. */
+void lab_start(struct lab *, const char *ini);
+/* An orderly end, or (the disks forget what is not synced) a crash. */
+void lab_stop(struct lab *);
+void lab_crash(struct lab *);
+/* Emit one event by source `drive` (the first source), its body being `answer`, and commit. */
+void lab_emit(struct lab *, const char *type, const char *answer);
+/* Turns until nothing is to be done at once. */
+void lab_settle(struct lab *);
+/* Let time pass, with turns every so often. */
+void lab_wait(struct lab *, int64_t ms);
+/* The lane's status, by "ROUTE SINK". */
+struct lane *lab_lane(struct lab *, const char *title);
+
+#endif
