@@ -79,8 +79,9 @@ static int place_lane(struct router *r, struct lane *lane, bool is_new)
 		at = r->next;
 	else if (failed < 0)
 		return failed;
-	lane->next = lane->saved = at;
-	lane->unsaved = failed == -ENOENT;
+	lane->next = at;
+	lane->saved = failed == -ENOENT ? UINT64_MAX : at;
+	lane->unsaved = failed == -ENOENT;	/* from here on it counts, whatever happens */
 	return 0;
 }
 
@@ -186,14 +187,15 @@ static int close_removed(struct router *r, struct names *names)
 static bool count_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
 {
 	struct lane *lane = arg;
-	(void)key;
+	struct straggler_row fixed = *row;
+	int64_t latest = router_wall(lane->router) + row->wait_ms;
 	lane->stragglers++;
-	/* However the clock was set since, it waits no longer than it had left. */
-	int64_t now = router_wall(lane->router), due = row->due_ms;
-	if (due > now + row->wait_ms)
-		due = now + row->wait_ms;
-	if (due < lane->next_due_ms)
-		lane->next_due_ms = due;
+	if (row->due_ms > latest) {	/* the clock was set back: it waits no longer than it had left */
+		fixed.due_ms = latest;
+		rows_put_straggler(&lane->router->open.batch, key, &fixed, row->due_ms);
+	}
+	if (fixed.due_ms < lane->next_due_ms)
+		lane->next_due_ms = fixed.due_ms;
 	return true;
 }
 
@@ -269,20 +271,15 @@ static int run(struct recover *rec, struct names *names)
 	if (failed < 0)
 		return failed;
 	watermarks_init(&r->watermarks, r->n_numbers);
-	r->meta.clean = false;
-	rows_put_meta(names->to, &r->meta);
-	return state_apply(r->state, names->to);
+	return save_now(r, false);
 }
 
 bool recover_run(struct recover *rec, struct pb_error *err)
 {
-	struct state_batch batch;
-	batch_init(&batch);
-	struct names names = { .to = &batch };
+	struct names names = { .to = &rec->router->open.batch };
 	int failed = run(rec, &names);
 	if (failed < 0)
 		error_add(err, NULL, "cannot read or bring up the state: %s", strerror(-failed));
 	names_free(&names);
-	batch_free(&batch);
 	return failed == 0;
 }

@@ -31,6 +31,7 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 		.kept_below = stat.first_seq, .tick = { .fire = tick },
 	};
 	r->last_save = r->last_event = clock_mono(clock);
+	timer_set(&r->timers, &r->tick, r->last_save + TICK);
 	inbox_init(&r->inbox, memory);
 	saver_init(&r->saver, state, &r->inbox);
 	id_gen_init(&r->random);
@@ -262,7 +263,6 @@ int64_t router_turn(struct router *r)
 static void *run(void *arg)
 {
 	struct router *r = arg;
-	tick(&r->tick);
 	while (!atomic_load(&r->stop)) {
 		int64_t wait = router_turn(r);
 		if (wait != 0)

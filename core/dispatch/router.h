@@ -161,6 +161,8 @@ void marks_free(struct router *);
 /* Start a save if one is due; when the next will be (monotonic), TIMER_NEVER when nothing is to be saved. */
 int64_t save_turn(struct router *);
 void save_finished(struct router *, int result);
+/* All that is known, at once: at start, before any thread runs. 0 or -errno. */
+int save_now(struct router *, bool clean);
 /* All that is known, with the clean mark, and wait for it: at the end, the saver having ended. */
 void save_last(struct router *);
 

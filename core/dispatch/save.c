@@ -106,9 +106,11 @@ static void put_lanes(struct router *r, struct state_batch *to, bool all)
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		struct lane *lane = r->lanes[i];
 		uint64_t mark = lane_watermark(lane);
-		if (mark == lane->saved || !(all || lane->unsaved || mark - lane->saved > FOLLOW_MAX))
+		bool wanted = all || lane->unsaved || mark - lane->saved > FOLLOW_MAX;
+		if (!wanted)
 			continue;
-		rows_put_lane(to, lane->number, mark);
+		if (mark != lane->saved)
+			rows_put_lane(to, lane->number, mark);
 		lane->saved = mark;
 		lane->unsaved = false;
 	}
@@ -206,6 +208,15 @@ void save_finished(struct router *r, int result)
 	r->save_pending = true;
 }
 
+int save_now(struct router *r, bool clean)
+{
+	gather(r, clean);
+	int failed = state_apply(r->state, &r->open.batch);
+	if (failed == 0)
+		batch_reset(&r->open.batch);
+	return failed;
+}
+
 void save_last(struct router *r)
 {
 	struct intake got;
@@ -215,8 +226,7 @@ void save_last(struct router *r)
 	intake_free(&got);
 	if (r->save_busy)
 		return;		/* the saver has said why */
-	gather(r, true);
-	int failed = state_apply(r->state, &r->open.batch);
+	int failed = save_now(r, true);
 	if (failed < 0)
 		log_error("cannot save the state: %s; what was answered last may be repeated",
 			  strerror(-failed));

@@ -145,7 +145,9 @@ int rows_get_kept(struct state *s, uint64_t seq, uint32_t *rows, struct buf *eve
 	int r = state_get(s, STATE_KEPT, key_span(&key), &value);
 	struct pb_span left = buf_span(&value);
 	if (r == 0) {
-		*rows = unpack_u32(&left);
+		uint32_t n = unpack_u32(&left);
+		if (rows != NULL)
+			*rows = n;
 		if (left.data == NULL)
 			r = row_malformed("kept");
 		else if (event != NULL)

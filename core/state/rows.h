@@ -72,7 +72,7 @@ int rows_each_dead(struct state *, uint32_t lane, uint64_t from,
 /* kept: events copied out of the journal, with the number of rows that need each */
 void rows_put_kept(struct state_batch *, uint64_t seq, uint32_t rows, struct pb_span event);
 void rows_del_kept(struct state_batch *, uint64_t seq);
-/* 0, -ENOENT, -errno; `event` may be NULL */
+/* 0, -ENOENT, -errno; `rows` and `event` may be NULL */
 int rows_get_kept(struct state *, uint64_t seq, uint32_t *rows, struct buf *event);
 
 /* marks: sources' positions */

@@ -1,6 +1,7 @@
 /* lab.c - the engine's test bench. */
 #include "unit/dispatch/lab.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/span.h"
 #include "event/event.h"
 
 #define TURNS_MAX 100000
@@ -41,7 +43,7 @@ static void drive_settled(void *state, void *token, const struct pb_receipt *rec
 {
 	struct lab *lab = lab_of(state);
 	size_t len = strlen(lab->settled);
-	snprintf(lab->settled + len, sizeof lab->settled - len, "%s:%d ", (char *)token,
+	snprintf(lab->settled + len, sizeof lab->settled - len, "%s:%d ", token == NULL ? "" : (char *)token,
 		 (int)pb_receipt_outcome(receipt));
 }
 
@@ -138,6 +140,7 @@ struct lab *lab_new(void)
 {
 	struct lab *lab = xcalloc(1, sizeof *lab);
 	clock_manual_init(&lab->clock, INT64_C(1767398645678));
+	clock_manual_advance(&lab->clock, 1000000);
 	lab->journal_disk = journal_disk_new(1);
 	lab->state_disk = state_disk_new();
 	lab->journal_options = (struct journal_options){ .max_size = 1 << 30, .segment_size = 1 << 20 };

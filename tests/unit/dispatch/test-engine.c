@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/span.h"
 #include "event/event.h"
 #include "state/rows.h"
 
@@ -392,7 +393,7 @@ static void marks_are_restored(void **state)
 	char value[16];
 	lab_start(lab, STRICT);
 	struct pb_mark mark = { "file", span_str("100") };
-	assert_int_equal(feed_emit(lab->d->feeds[0], NULL, 0, &mark, "m"), 0);
+	assert_int_equal(feed_emit(lab->d->feeds[0], NULL, 0, &mark, NULL), 0);
 	feed_commit(lab->d->feeds[0]);
 	assert_int_equal(feed_restore(lab->d->feeds[0], "file", value, sizeof value), 3);
 	assert_int_equal(feed_restore(lab->d->feeds[0], "file", value, 2), -ERANGE);
@@ -401,7 +402,7 @@ static void marks_are_restored(void **state)
 	assert_int_equal(feed_restore(lab->d->feeds[0], "file", value, sizeof value), 3);
 	assert_memory_equal(value, "100", 3);
 	mark.value = SPAN_NONE;
-	assert_int_equal(feed_emit(lab->d->feeds[0], NULL, 0, &mark, "m"), 0);
+	assert_int_equal(feed_emit(lab->d->feeds[0], NULL, 0, &mark, NULL), 0);
 	feed_commit(lab->d->feeds[0]);
 	lab_stop(lab);
 	lab_start(lab, STRICT);
