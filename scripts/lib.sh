@@ -9,6 +9,9 @@ packages_syslog="rsyslog"
 packages_test="clang binutils valgrind python3-pytest nginx-light rsyslog logrotate procps
 	util-linux"
 
+# What is built must not be for others to write: see trusted().
+umask 022
+
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
