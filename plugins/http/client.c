@@ -94,7 +94,9 @@ static bool client_accept(struct http *http, int listener)
 
 void clients_accept(struct http *http)
 {
-	for (size_t i = 0; i < http->n_listeners && http->listening; i++)
+	if (!http->listening || pb_stopping(http->self))
+		return;
+	for (size_t i = 0; i < http->n_listeners; i++)
 		for (unsigned n = 0; n < ACCEPT_BATCH; n++)
 			if (http->n_clients >= clients_limit(http) ||
 			    !client_accept(http, http->listeners[i]))
@@ -103,12 +105,9 @@ void clients_accept(struct http *http)
 
 static void client_expire(struct client *client)
 {
-	if (client->request != NULL && request_give_up(client->request)) {
-		client_touch(client);
-		return;
-	}
 	/* libmicrohttpd sees the end of the connection in its next run. */
-	shutdown(client->fd, SHUT_RDWR);
+	if (client->request == NULL || !request_give_up(client->request))
+		shutdown(client->fd, SHUT_RDWR);
 	client_touch(client);
 }
 

@@ -23,7 +23,7 @@ void client_touch(struct client *);
 void clients_listen(struct http *);
 /* Take in those that wait, as far as the limit allows. */
 void clients_accept(struct http *);
-/* Deal with those whose deadline has passed. */
+/* End those whose deadline has passed; MHD_run() is to follow. */
 void clients_expire(struct http *);
 /* Milliseconds until clients_expire() or clients_listen() has something to do; -1: never. */
 int64_t clients_timeout(const struct http *);

@@ -16,7 +16,7 @@
 #include "http/client.h"
 #include "http/request.h"
 
-#define CONNECTION_MEMORY (16 * 1024)	/* of a connection; half of it is the largest header */
+#define CONNECTION_MEMORY (8 * 1024)	/* of a connection, its header included; cleared for each request */
 #define FAREWELL 1000			/* ms for the last answers to go out when stopping */
 
 static int64_t now_ms(void)
@@ -146,12 +146,12 @@ static void http_turn(struct http *http)
 {
 	http->now = now_ms();
 	http->turn++;
-	clients_listen(http);
 	clients_accept(http);
+	clients_expire(http);
 	MHD_run(http->daemon);
 	if (http->owed > 0)
 		MHD_run(http->daemon);
-	clients_expire(http);
+	clients_listen(http);
 	pb_set(http->connections, (int64_t)http->n_clients);
 }
 

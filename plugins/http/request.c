@@ -326,7 +326,7 @@ void request_settled(void *state, void *token, const struct pb_receipt *receipt)
 bool request_give_up(struct request *req)
 {
 	if (req->state != REQUEST_COMMITTING)
-		return false;
+		return req->state == REQUEST_ANSWERABLE;
 	req->answer = answer_problem(MHD_HTTP_SERVICE_UNAVAILABLE, "not confirmed in time");
 	req->state = REQUEST_ANSWERABLE;
 	pb_add(req->http->refused, 1);

@@ -24,7 +24,8 @@ void request_close(void *cls, struct MHD_Connection *, void **con_cls,
 
 /* The descriptor's settled(): `token` is the request. */
 void request_settled(void *state, void *token, const struct pb_receipt *);
-/* Its time is over. True if it was waiting for the core: the sender is told to come back. */
+/* Its time is over. True if it was waiting for the core: the sender will be told so in the next
+ * MHD_run(). False: nothing can be said. */
 bool request_give_up(struct request *);
 
 #endif
