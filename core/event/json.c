@@ -130,7 +130,7 @@ static void add_body(struct buf *to, const struct pb_event *ev)
 		return;
 	if (json_is_type(event_content_type(ev)) && scan_valid(body, NULL)) {
 		buf_add_str(to, ",\"data\":");
-		add_on_one_line(to, body);
+		add_on_one_line(to, scan_trim(body));
 	} else if (memchr(body.data, '\0', body.len) == NULL && utf8_valid(body.data, body.len)) {
 		add_member(to, "data", body);
 	} else {

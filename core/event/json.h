@@ -10,14 +10,16 @@
 #include "base/error.h"
 #include "event/event.h"
 
-/* Append the event as one CloudEvents JSON object on one line (no newline in it): a JSON body is `data`
- * with white space outside strings kept but newlines made spaces, a UTF-8 text body without NUL a JSON
- * string in `data`, other bytes `data_base64`; an empty body has neither. Whether the body is JSON is what the scanner says of it,
- * unless datacontenttype names a type that is not JSON. 0, -EMSGSIZE or -ENOMEM: the buffer
- * then holds what it held before. */
+/* Append the event as one CloudEvents JSON object, with no newline in it: a JSON body is `data`
+ * with its line breaks made spaces and the white space around it left out, a UTF-8 text body
+ * without NUL a JSON string in `data`, other bytes `data_base64`; an empty body has neither.
+ * Whether the body is JSON is what the scanner says of it, unless datacontenttype names a type
+ * that is not JSON. 0, -EMSGSIZE or -ENOMEM: the buffer then holds what it held before. */
 int json_event(struct buf *, const struct pb_event *);
-/* The event in a CloudEvents JSON object (specversion 1.0; required attributes checked, `data` kept byte for
- * byte as it stands, a `data` string under a text content type as its text). NULL after error_add(). */
+/* The event in a CloudEvents JSON object: specversion 1.0, required attributes checked; `data`
+ * kept byte for byte as it stands, but a `data` string under a content type that is not JSON as
+ * its text. Attributes that are numbers or booleans become text; null is not set; without `time`
+ * it is `now_ms`. NULL after error_add(). */
 struct pb_event *json_event_parse(struct pb_span json, int64_t now_ms, struct pb_error *);
 /* Append `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 int json_quote(struct buf *, struct pb_span text);
