@@ -102,41 +102,50 @@ static void syslog_close(void *state)
 	free(syslog);
 }
 
-/* Send up to TRANSPORT_BATCH events. How many are answered. */
-static size_t batch_send(struct syslog *syslog, struct pb_delivery *const d[], size_t n)
+/* Messages of d[0..n) into `data`, the i-th up to ends[i]. */
+static void batch_format(struct syslog *syslog, struct pb_delivery *const d[], size_t n,
+			 size_t ends[])
 {
-	size_t ends[TRANSPORT_BATCH], at = 0;
-	bool cut[TRANSPORT_BATCH];
-	int error;
+	size_t at = 0, cuts = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct pb_event *ev = pb_delivery_event(d[i]);
-		at += text_format(&syslog->style, ev, syslog->data + at, &cut[i]);
+		bool cut;
+		at += text_format(&syslog->style, pb_delivery_event(d[i]), syslog->data + at, &cut);
 		syslog->data[at++] = '\n';
 		ends[i] = at;
+		cuts += cut;
 	}
+	if (cuts > 0)
+		pb_add(syslog->cut, (int64_t)cuts);
+}
+
+/* Send and answer d[0..n), at most TRANSPORT_BATCH. How many were answered for good; fewer
+ * than n: the receiver is down, and the rest is untried. */
+static size_t batch_send(struct syslog *syslog, struct pb_delivery *const d[], size_t n)
+{
+	size_t ends[TRANSPORT_BATCH];
+	int error;
+	batch_format(syslog, d, n, ends);
 	size_t sent = transport_send(&syslog->transport, syslog->data, ends, n, &error);
 	for (size_t i = 0; i < sent; i++)
-		pb_add(syslog->cut, cut[i]);
-	for (size_t i = 0; i < sent; i++)
 		pb_answer(d[i], PB_OK, 0, nothing, "handed to the kernel");
-	if (sent == n)
-		return n;
-	if (error == -EMSGSIZE) {
+	if (sent < n && error == -EMSGSIZE) {
 		pb_answer(d[sent], PB_REJECT, 0, nothing, "%s: larger than the socket takes: "
 			  "lower max_message", syslog->to);
-		return sent + 1;
+		sent++;
+		return sent == n ? n : sent + batch_send(syslog, d + sent, n - sent);
 	}
-	pb_answer(d[sent], PB_DOWN, 0, nothing, "%s: %s", syslog->to, syslog->transport.error);
-	return sent;		/* the rest is untried */
+	if (sent < n)
+		pb_answer(d[sent], PB_DOWN, 0, nothing, "%s: %s", syslog->to,
+			  syslog->transport.error);
+	return sent;
 }
 
 static void syslog_write(void *state, struct pb_delivery *const d[], size_t n)
 {
-	size_t done = 0, more = 1;
-	while (done < n && more > 0) {
-		more = batch_send(state, d + done, n - done < TRANSPORT_BATCH ? n - done
-									      : TRANSPORT_BATCH);
-		done += more;
+	for (size_t done = 0, some; done < n; done += some) {
+		some = n - done < TRANSPORT_BATCH ? n - done : TRANSPORT_BATCH;
+		if (batch_send(state, d + done, some) < some)
+			return;
 	}
 }
 

@@ -1,0 +1,343 @@
+/* The file sink: what it writes, and that it stays whole when the disk is full. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "plugins/host.h"
+
+#define COUNT(a) (sizeof (a) / sizeof *(a))
+
+extern const struct pb_plugin patchbay_plugin;
+
+struct bench {
+	struct host *host;
+	char folder[64], path[96], rotated[96], setting[128];
+};
+
+static int bench_up(void **state)
+{
+	struct bench *bench = calloc(1, sizeof *bench);
+	snprintf(bench->folder, sizeof bench->folder, "/tmp/patchbay-file-XXXXXX");
+	if (mkdtemp(bench->folder) == NULL)
+		return -1;
+	snprintf(bench->path, sizeof bench->path, "%s/out", bench->folder);
+	snprintf(bench->rotated, sizeof bench->rotated, "%s/out.1", bench->folder);
+	snprintf(bench->setting, sizeof bench->setting, "path = %s", bench->path);
+	bench->host = host_new(&patchbay_plugin);
+	*state = bench;
+	return 0;
+}
+
+static int bench_down(void **state)
+{
+	struct bench *bench = *state;
+	int open = host_free(bench->host);
+	unlink(bench->path);
+	unlink(bench->rotated);
+	rmdir(bench->folder);
+	free(bench);
+	return open;
+}
+
+static struct host_sink *sink_of(const struct bench *bench, const char *one, const char *two)
+{
+	const char *const settings[] = { bench->setting, one, two, NULL };
+	struct host_sink *sink = host_open(bench->host, "f", settings);
+	if (sink == NULL)
+		fail_msg("%s", host_errors(bench->host));
+	return sink;
+}
+
+/* The file's text, to be freed. */
+static char *text_of(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		fail_msg("%s is not there", path);
+	char *text = calloc(1, (size_t)st.st_size + 1);
+	assert_int_equal(read(fd, text, (size_t)st.st_size), st.st_size);
+	close(fd);
+	return text;
+}
+
+static void assert_holds(const char *path, const char *expected)
+{
+	char *text = text_of(path);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static enum pb_code write_one(struct host_sink *sink, const char *body)
+{
+	struct pb_delivery *d = host_delivery(sink, host_event(sink, body, strlen(body), NULL));
+	host_send(sink, &d, 1);
+	assert_true(d->answered);
+	enum pb_code code = d->code;
+	host_delivery_free(d);
+	return code;
+}
+
+static void assert_member(const json_t *object, const char *name, const char *value)
+{
+	const char *got = json_string_value(json_object_get(object, name));
+	if (value == NULL)
+		assert_null(json_object_get(object, name));
+	else
+		assert_string_equal(got == NULL ? "(none)" : got, value);
+}
+
+static void test_json(void **state)
+{
+	static const struct {
+		const char *body;
+		size_t len;
+		const char *data;	/* as JSON; NULL: in base64 */
+		const char *base64;
+	} cases[] = {
+		{ "{\"event\":\"x\",\n \"n\":[1,2]}", 25, "{\"event\":\"x\",\"n\":[1,2]}", NULL },
+		{ "line one\nline two", 17, "\"line one\\nline two\"", NULL },
+		{ "\xff\x00\x0a", 3, NULL, "/wAK" },
+		{ "", 0, NULL, NULL },
+	};
+	static const char *const attributes[] = { "id = i1", "type = t", "subject = s",
+						  "datacontenttype = ", "extra = e", NULL };
+	const struct bench *bench = *state;
+	struct host_sink *sink = sink_of(bench, NULL, NULL);
+	struct pb_delivery *d[COUNT(cases)];
+	for (size_t i = 0; i < COUNT(cases); i++)
+		d[i] = host_delivery(sink, host_event(sink, cases[i].body, cases[i].len, attributes));
+	host_send(sink, d, COUNT(cases));
+	char *text = text_of(bench->path), *line = text;
+	assert_int_equal(host_metric(sink, "bytes"), strlen(text));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *end = strchr(line, '\n');
+		assert_non_null(end);
+		json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
+		assert_non_null(object);
+		assert_int_equal(d[i]->code, PB_OK);
+		assert_member(object, "specversion", "1.0");
+		assert_member(object, "id", "i1");
+		assert_member(object, "source", "f");
+		assert_member(object, "type", "t");
+		assert_member(object, "subject", "s");
+		assert_member(object, "extra", "e");
+		assert_member(object, "data_base64", cases[i].base64);
+		assert_non_null(json_object_get(object, "time"));
+		char *data = json_dumps(json_object_get(object, "data"), JSON_ENCODE_ANY | JSON_COMPACT);
+		assert_string_equal(data == NULL ? "" : data, cases[i].data == NULL ? "" : cases[i].data);
+		free(data);
+		json_decref(object);
+		host_delivery_free(d[i]);
+		line = end + 1;
+	}
+	assert_int_equal(*line, '\0');
+	free(text);
+	host_close(sink);
+}
+
+static void test_raw(void **state)
+{
+	const struct bench *bench = *state;
+	struct host_sink *sink = sink_of(bench, "format = raw", "sync = never");
+	assert_int_equal(write_one(sink, "one"), PB_OK);
+	assert_int_equal(write_one(sink, ""), PB_OK);
+	assert_int_equal(write_one(sink, "two\nthree"), PB_OK);
+	host_close(sink);
+	assert_holds(bench->path, "one\n\ntwo\nthree\n");
+	sink = sink_of(bench, "format = raw", NULL);
+	assert_int_equal(write_one(sink, "four"), PB_OK);
+	host_close(sink);
+	assert_holds(bench->path, "one\n\ntwo\nthree\nfour\n");
+}
+
+static void test_rotation(void **state)
+{
+	const struct bench *bench = *state;
+	struct host_sink *sink = sink_of(bench, "format = raw", "mode = 0600");
+	struct stat st;
+	assert_int_equal(write_one(sink, "one"), PB_OK);
+	assert_int_equal(rename(bench->path, bench->rotated), 0);
+	assert_int_equal(write_one(sink, "two"), PB_OK);
+	host_reopen(sink);
+	assert_int_equal(write_one(sink, "three"), PB_OK);
+	assert_holds(bench->rotated, "one\ntwo\n");
+	assert_holds(bench->path, "three\n");
+	assert_int_equal(stat(bench->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* Deleted without a word: the next line is in a file that can be found. */
+	unlink(bench->path);
+	assert_int_equal(write_one(sink, "four"), PB_OK);
+	assert_holds(bench->path, "four\n");
+	/* Emptied in place, as copytruncate does. */
+	assert_int_equal(truncate(bench->path, 0), 0);
+	assert_int_equal(write_one(sink, "five"), PB_OK);
+	assert_holds(bench->path, "five\n");
+	host_close(sink);
+}
+
+/* Its folder is gone for a while. */
+static void test_reopen_fails(void **state)
+{
+	const struct bench *bench = *state;
+	struct host_sink *sink = sink_of(bench, "format = raw", NULL);
+	assert_int_equal(write_one(sink, "one"), PB_OK);
+	unlink(bench->path);
+	rmdir(bench->folder);
+	host_reopen(sink);
+	assert_true(host_logged(bench->host, "cannot make: No such file or directory"));
+	assert_int_equal(write_one(sink, "two"), PB_DOWN);
+	assert_int_equal(mkdir(bench->folder, 0700), 0);
+	assert_int_equal(write_one(sink, "two"), PB_OK);
+	assert_holds(bench->path, "two\n");
+	host_close(sink);
+}
+
+static void test_torn(void **state)
+{
+	const struct bench *bench = *state;
+	put(bench->path, "{\"a\":1}\n{\"b\":");
+	struct host_sink *sink = sink_of(bench, NULL, NULL);
+	assert_true(host_logged(bench->host, "cut off 5 bytes of a torn last line"));
+	assert_holds(bench->path, "{\"a\":1}\n");
+	host_close(sink);
+}
+
+static void limit_size(rlim_t size)
+{
+	struct rlimit limit;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size < limit.rlim_max ? size : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The disk is full after so many bytes: what is answered ok is there, whole; the first
+ * that did not fit is "down", the rest untried; and all arrive in order in the end. */
+static void test_full(void **state)
+{
+	const struct bench *bench = *state;
+	signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t room = 0; room <= 30; room++) {
+		struct host_sink *sink = sink_of(bench, "format = raw", NULL);
+		struct pb_delivery *d[6];
+		char *text;
+		size_t ok = 0;
+		for (size_t i = 0; i < 6; i++)
+			d[i] = host_delivery(sink, host_event(sink, "1234", 4, NULL));
+		limit_size(room);
+		host_send(sink, d, 6);
+		limit_size(RLIM_INFINITY);
+		while (ok < 6 && d[ok]->answered && d[ok]->code == PB_OK)
+			ok++;
+		assert_int_equal(ok, room / 5);
+		text = text_of(bench->path);
+		assert_int_equal(strlen(text), 5 * ok);
+		free(text);
+		if (ok < 6) {
+			assert_int_equal(d[ok]->code, PB_DOWN);
+			assert_non_null(strstr(d[ok]->reason, "cannot write: File too large"));
+		}
+		for (size_t i = ok + 1; i < 6; i++)
+			assert_false(d[i]->answered);
+		for (size_t i = 0; i < 6; i++)
+			host_delivery_free(d[i]);
+		for (size_t i = ok; i < 6; i++)
+			assert_int_equal(write_one(sink, "1234"), PB_OK);
+		assert_holds(bench->path, "1234\n1234\n1234\n1234\n1234\n1234\n");
+		host_close(sink);
+		unlink(bench->path);
+	}
+}
+
+/* More than the buffer gathers: several writes, one batch. */
+static void test_large(void **state)
+{
+	const struct bench *bench = *state;
+	struct host_sink *sink = sink_of(bench, "format = raw", NULL);
+	enum { LEN = 700 * 1024, N = 8 };
+	char *body = calloc(1, LEN);
+	struct pb_delivery *d[N];
+	struct stat st;
+	for (int i = 0; i < N; i++) {
+		memset(body, 'a' + i, LEN);
+		d[i] = host_delivery(sink, host_event(sink, body, LEN, NULL));
+	}
+	host_send(sink, d, N);
+	char *text = text_of(bench->path);
+	assert_int_equal(stat(bench->path, &st), 0);
+	assert_int_equal(st.st_size, N * (LEN + 1));
+	for (int i = 0; i < N; i++) {
+		memset(body, 'a' + i, LEN);
+		assert_int_equal(d[i]->code, PB_OK);
+		assert_memory_equal(text + i * (LEN + 1), body, LEN);
+		assert_int_equal(text[(i + 1) * (LEN + 1) - 1], '\n');
+		host_delivery_free(d[i]);
+	}
+	free(text);
+	free(body);
+	host_close(sink);
+}
+
+static void test_check(void **state)
+{
+	static const struct {
+		const char *one, *two, *error;
+	} cases[] = {
+		{ "path = out", NULL, "path: bad value" },
+		{ NULL, NULL, "path: missing" },
+		{ "path = /nowhere/x", NULL, "path: /nowhere/x: cannot make: No such file" },
+		{ "path = /dev/full", NULL, "path: /dev/full: not a regular file" },
+		{ "path = /tmp/x", "mode = 99", "mode: expected three octal digits" },
+		{ "path = /tmp/x", "mode = 0440", "mode: expected three octal digits" },
+		{ "path = /tmp/x", "mode = 4755", "mode: expected three octal digits" },
+		{ "path = /tmp/x", "format = xml", "format: bad value" },
+		{ "path = /tmp/x", "sync = always", "sync: bad value" },
+	};
+	const struct bench *bench = *state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *const settings[] = { cases[i].one, cases[i].two, NULL };
+		assert_null(host_open(bench->host, "f", settings));
+		if (strncmp(host_errors(bench->host), cases[i].error, strlen(cases[i].error)) != 0)
+			fail_msg("%s: %s", cases[i].error, host_errors(bench->host));
+	}
+	struct host_sink *sink = sink_of(bench, NULL, NULL);
+	const char *const settings[] = { bench->setting, NULL };
+	assert_null(host_open(bench->host, "g", settings));
+	assert_non_null(strstr(host_errors(bench->host), "another sink or program writes to it"));
+	host_close(sink);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_json, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_raw, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_rotation, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_reopen_fails, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_torn, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_full, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_large, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_check, bench_up, bench_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
