@@ -23,6 +23,7 @@
 #include "control/server.h"
 #include "dispatch/dispatch.h"
 #include "state/lock.h"
+#include "state/rows.h"
 
 #define SEGMENTS_MIN 8	/* a journal at its limit has as many, so that some can go */
 
@@ -91,26 +92,43 @@ static bool failed(struct pb_error *err)
 	return false;
 }
 
-static bool open_store(struct daemon *d)
+static struct journal_options journal_limits(const struct options *core)
 {
-	const struct options *core = d->config->core;
-	const char *folder = options_str(core, "state");
 	uint64_t max = (uint64_t)options_int(core, "max_size");
 	uint64_t segment = (uint64_t)options_int(core, "segment_size");
-	struct journal_options options = {
-		.max_size = max, .segment_size = segment < max / SEGMENTS_MIN ? segment : max / SEGMENTS_MIN,
+	return (struct journal_options){
+		.max_size = max,
+		.segment_size = segment < max / SEGMENTS_MIN ? segment : max / SEGMENTS_MIN,
 	};
+}
+
+/* The state first: it knows which numbers are taken, also when the journal has gone missing. */
+static bool open_parts(struct daemon *d, const char *state, const char *journal, struct pb_error *err)
+{
+	struct journal_options limits = journal_limits(d->config->core);
+	struct meta_row meta;
+	d->state = state_open(state, limits.max_size, err);
+	if (d->state == NULL)
+		return false;
+	if (rows_get_meta(d->state, &meta) == 0)
+		limits.next_seq = meta.applied_seq;
+	d->journal = journal_open(journal, &limits, err);
+	return d->journal != NULL;
+}
+
+static bool open_store(struct daemon *d)
+{
+	const char *folder = options_str(d->config->core, "state");
 	struct pb_error err;
 	error_init(&err);
-	char *journal = xasprintf("%s/journal", folder), *state = xasprintf("%s/state", folder);
 	d->lock = store_lock(folder, &err);
-	if (d->lock >= 0)
-		d->journal = journal_open(journal, &options, &err);
-	if (d->journal != NULL)
-		d->state = state_open(state, max, &err);
+	if (d->lock < 0)
+		return failed(&err);
+	char *journal = xasprintf("%s/journal", folder), *state = xasprintf("%s/state", folder);
+	bool opened = open_parts(d, state, journal, &err);
 	free(journal);
 	free(state);
-	return d->state != NULL || failed(&err);
+	return opened || failed(&err);
 }
 
 static bool open_engine(struct daemon *d)
@@ -213,6 +231,7 @@ static int stop(struct daemon *d)
 		log_info("stopped; what was in flight is delivered again at the next start");
 		_exit(CLI_OK);
 	}
+	log_flush();
 	log_info("stopped");
 	return CLI_OK;
 }

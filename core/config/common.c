@@ -19,7 +19,8 @@ const struct pb_option config_core_table[] = {
 	{ "plugin_dir", PB_PATH, PATCHBAY_PLUGIN_DIR, .help =
 	  "The folder that plugins are loaded from; read at start only." },
 	{ "max_size", PB_SIZE, "10GiB", .min = 4 * MIB, .max = INT64_MAX, .help =
-	  "The most that the state folder may take; at the limit sources are told to wait." },
+	  "The most that accepted events may take on disk; at the limit senders are told to come "
+	  "back, or sources wait." },
 	{ "max_event", PB_SIZE, "16MiB", .min = KIB, .max = GIB, .help =
 	  "The largest body of an event that is accepted." },
 	{ "segment_size", PB_SIZE, "64MiB", .min = MIB, .max = GIB, .help =
@@ -64,8 +65,6 @@ static const struct pb_option filter_table[] = {
 	PLUGIN,
 	{ "workers", PB_INT, "1", .min = 1, .max = 64, .help =
 	  "How many instances run side by side, each on a thread of its own." },
-	{ "timeout", PB_DURATION, "10s", .min = 1, .max = DAY, .help =
-	  "How long the filter may take for one event." },
 	{ 0 }
 };
 
@@ -78,7 +77,8 @@ static const struct pb_option sink_table[] = {
 	{ "max_retry_after", PB_DURATION, "24h", .min = 0, .max = 365 * DAY, .help =
 	  "The longest wait that a receiver may ask for." },
 	{ "expire", PB_DURATION, "5d", .min = S, .max = 3650 * DAY, .help =
-	  "The age at which an event that was not delivered becomes a dead letter." },
+	  "How long after its first failure a delivery is tried again, whatever `retry` says; then "
+	  "it is a dead letter." },
 	{ "order", PB_CHOICE, "", .choices = "strict relaxed", .help =
 	  "Whether a failed event holds back those behind it (strict) or lets them pass "
 	  "(relaxed); unset, as the plugin's kind of sink needs it." },

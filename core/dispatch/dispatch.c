@@ -27,9 +27,12 @@ static void add_feeds(struct dispatch *d, const struct config_instance *in, stru
 {
 	unsigned n = (unsigned)options_int(in->options, "workers");
 	d->feeds = xrealloc(d->feeds, d->n_feeds + n, sizeof(struct feed *));
+	struct feed *first = NULL;
 	for (unsigned i = 0; i < n; i++) {
 		struct feed *f = xcalloc(1, sizeof *f);
 		feed_init(f, in, use, &d->env.instance, i);
+		f->self.first = first != NULL ? &first->self : NULL;
+		first = first != NULL ? first : f;
 		f->commit = &d->commit;
 		f->state = d->env.state;
 		d->feeds[d->n_feeds++] = f;

@@ -21,7 +21,10 @@ static size_t batch_limit(const struct config_instance *in, const struct pb_sink
 {
 	size_t most = sink->max_batch > 0 ? sink->max_batch : 1;
 	size_t wanted = (size_t)options_int(in->options, "max_batch");
-	return wanted > 0 && wanted < most ? wanted : most;
+	size_t out = (size_t)options_int(in->options, "max_in_flight");
+	if (wanted > 0 && wanted < most)
+		most = wanted;
+	return options_isset(in->options, "max_in_flight") && out < most ? out : most;
 }
 
 void outlet_init(struct outlet *o, const struct config_instance *in, struct plugin_use *use,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/thread.h"
@@ -17,6 +18,7 @@ static void tick(struct timer *t)
 	struct router *r = CONTAINER_OF(t, struct router, tick);
 	settle_aged(r);
 	space_turn(r);
+	log_flush();
 	timer_set(&r->timers, t, router_now(r) + TICK);
 }
 

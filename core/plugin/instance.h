@@ -39,6 +39,7 @@ struct pb_self {
 	const struct instance_env *env;
 	struct plugin_use *use;
 	unsigned worker;		/* 0.. of `workers` */
+	const struct pb_self *first;	/* worker 0, whose addresses the others share; NULL: it is alone, or this is it */
 	bool shares_port;		/* several workers listen: SO_REUSEPORT */
 	bool opened;
 	void *state;			/* what open() returned */

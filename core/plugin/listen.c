@@ -101,6 +101,17 @@ static int open_unix(const struct address *to)
 	return socket_bound((struct sockaddr *)&un, sizeof un, false);
 }
 
+/* The first worker's socket at the same place has the port that the others must have, also when the
+ * configuration says 0. */
+static int share_with(const struct pb_self *first, size_t i)
+{
+	struct sockaddr_storage at = { 0 };
+	socklen_t len = sizeof at;
+	if (i >= first->n_listeners || getsockname(first->listeners[i], (struct sockaddr *)&at, &len) < 0)
+		return -EADDRNOTAVAIL;
+	return socket_bound((struct sockaddr *)&at, len, true);
+}
+
 static int open_inet(const struct address *to, bool share, struct pb_error *err, const char *option)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *list;
@@ -138,6 +149,7 @@ int instance_listen(struct pb_self *self, const char *option, size_t i, struct p
 	}
 	unsigned before = err->count;
 	int fd = to.kind == ADDRESS_UNIX ? open_unix(&to) :
+		self->first != NULL ? share_with(self->first, self->n_listeners) :
 		open_inet(&to, self->shares_port, err, option);
 	if (fd >= 0)
 		keep(self, fd);
