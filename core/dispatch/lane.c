@@ -181,10 +181,7 @@ static void leave_window(struct lane *lane, struct slot *slot)
 {
 	if (lane->ready == slot)
 		lane->ready = slot->next;
-	if (lane->head == slot)
-		lane->settled_past_head = 0;
-	else
-		lane->settled_past_head++;
+	lane->settled_past_head = lane->head == slot ? 0 : lane->settled_past_head + 1;
 	detach(&lane->head, &lane->tail, slot);
 	lane->count--;
 	lane->bytes -= event_size(slot->event);

@@ -163,25 +163,47 @@ static bool remove_straggler(void *arg, struct delivery_key key, const struct st
 	return true;
 }
 
-/* Lanes of an earlier configuration. Their dead letters stay. */
+static bool any_dead(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	(void)key;
+	(void)row;
+	*(bool *)arg = true;
+	return false;
+}
+
+/* A lane that the configuration no longer has: what waited is dead, and no longer holds the journal. */
+static int close_lane(struct router *r, struct removal *rm, const char *title, uint32_t number)
+{
+	uint64_t at;
+	bool dead = false;
+	int failed = rows_get_lane(r->state, number, &at);
+	if (failed == 0) {
+		failed = rows_each_straggler(r->state, number, 0, remove_straggler, rm);
+		rows_del_lane(rm->to, number);
+		log_warn("route and sink '%s' are no longer configured: %llu deliveries that waited "
+			 "are dead (removed); of %llu further events those it wanted are not delivered",
+			 title, (unsigned long long)rm->moved,
+			 (unsigned long long)(at < r->next ? r->next - at : 0));
+	}
+	if (failed == 0 || failed == -ENOENT)
+		failed = rows_each_dead(r->state, number, 0, any_dead, &dead);
+	if (dead || rm->moved > 0) {
+		r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
+		r->removed[r->n_removed++] = number;
+	}
+	return failed;
+}
+
 static int close_removed(struct router *r, struct names *names)
 {
 	struct known *k, *next;
+	int failed = 0;
 	HASH_ITER(hh, names->all, k, next) {
-		uint64_t at;
-		if (k->key[0] != NAME_LANE || k->used || rows_get_lane(r->state, k->number, &at) < 0)
-			continue;
 		struct removal rm = { .r = r, .to = names->to };
-		int failed = rows_each_straggler(r->state, k->number, 0, remove_straggler, &rm);
-		if (failed < 0)
-			return failed;
-		rows_del_lane(names->to, k->number);
-		log_warn("route and sink '%s' are no longer configured: %llu deliveries that waited "
-			 "are dead (removed); of %llu further events those it wanted are not delivered",
-			 k->key + 1, (unsigned long long)rm.moved,
-			 (unsigned long long)(at < r->next ? r->next - at : 0));
+		if (k->key[0] == NAME_LANE && !k->used && failed == 0)
+			failed = close_lane(r, &rm, k->key + 1, k->number);
 	}
-	return 0;
+	return failed;
 }
 
 static bool count_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)

@@ -58,6 +58,7 @@ void router_fini(struct router *r)
 	free(r->routes);
 	free(r->lanes);
 	free(r->by_number);
+	free(r->removed);
 	free(r->outlets);
 	router_matches_free(r);
 	journal_cursor_close(r->journal, r->cursor);
@@ -184,6 +185,7 @@ static void publish(struct router *r)
 		struct lane *lane = r->dirty;
 		r->dirty = lane->dirty_next;
 		lane->dirty = false;
+		settle_passed(lane);
 		uint64_t mark = lane_watermark(lane);
 		if (mark != lane->published)
 			watermarks_move(&r->watermarks, lane->number, mark);

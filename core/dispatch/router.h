@@ -80,6 +80,8 @@ struct router {
 	size_t n_lanes;
 	struct lane **by_number;	/* names table's number to lane, NULL: none */
 	size_t n_numbers;
+	uint32_t *removed;		/* lanes of earlier configurations that have dead letters */
+	size_t n_removed;
 	struct outlet **outlets;
 	size_t n_outlets;
 	struct match *matches;
@@ -141,8 +143,11 @@ bool catchup_turn(struct router *);
 /* settle.c */
 void settle_answer(struct router *, struct pb_delivery *);
 void settle_chained(struct router *, struct chain_job *);
-/* Old slots in relaxed lanes get rows, so that watermarks may pass them. */
+/* In a relaxed lane a delivery that others have passed for a second gets a row, so that the watermark may pass it: every
+ * lane is looked at. */
 void settle_aged(struct router *);
+/* Likewise one that very many have passed: called when the lane has moved. */
+void settle_passed(struct lane *);
 
 /* stragglers.c: those that are due come back into their lanes. */
 void stragglers_due(struct lane *);

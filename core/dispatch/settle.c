@@ -268,23 +268,28 @@ void settle_chained(struct router *r, struct chain_job *job)
 	chain_job_free(job);
 }
 
-/* The head of a relaxed lane is under way for long while others pass it: it gets a row, so that the
- * watermark may pass it and a crash repeats only it. */
-static void age_head(struct router *r, struct lane *lane, int64_t now)
+/* What is under way for long while others pass it gets a row, so that the watermark may pass it and
+ * a crash repeats only it. */
+static void age_window(struct router *r, struct lane *lane, int64_t since)
 {
-	struct slot *head = lane->head;
-	if (lane->strict || head == NULL || head->state != SLOT_FLYING || head->row_due_ms >= 0 ||
-	    lane->settled_past_head == 0)
-		return;
-	if (now - head->taken_ms < AGED_MS && lane->settled_past_head < AGED_PASSED)
-		return;
-	put_row(r, head, 0);
-	save_wait(r, head, false, TIMER_NEVER);
+	for (struct slot *s = lane->head; s != NULL; s = s->next) {
+		if (s->state != SLOT_FLYING || s->row_due_ms >= 0 || s->taken_ms > since)
+			continue;
+		put_row(r, s, 0);
+		save_wait(r, s, false, TIMER_NEVER);
+	}
+}
+
+void settle_passed(struct lane *lane)
+{
+	if (!lane->strict && lane->settled_past_head >= AGED_PASSED && lane->head->row_due_ms < 0)
+		age_window(lane->router, lane, lane->head->taken_ms);
 }
 
 void settle_aged(struct router *r)
 {
-	int64_t now = router_now(r);
+	int64_t since = router_now(r) - AGED_MS;
 	for (size_t i = 0; i < r->n_lanes; i++)
-		age_head(r, r->lanes[i], now);
+		if (!r->lanes[i]->strict && r->lanes[i]->settled_past_head > 0)
+			age_window(r, r->lanes[i], since);
 }

@@ -61,7 +61,7 @@ static uint64_t needed_from(const struct router *r)
 
 struct count_pass {
 	struct router *r;
-	struct lane *lane;
+	struct lane *lane;	/* NULL: of an earlier configuration */
 	uint64_t end;
 };
 
@@ -69,7 +69,7 @@ static bool count_row(struct count_pass *p, uint64_t seq)
 {
 	if (seq >= p->end)
 		return false;
-	struct slot *slot = lane_find_loose(p->lane, seq);
+	struct slot *slot = p->lane != NULL ? lane_find_loose(p->lane, seq) : NULL;
 	if (slot == NULL || !slot->forgotten)
 		count_of(p->r, seq)->rows++;
 	return true;
@@ -101,14 +101,10 @@ static void keep(struct router *r, struct kept_count *k)
 	buf_free(&bytes);
 }
 
-void space_turn(struct router *r)
+/* How many rows need each event before `end`. */
+static void count_rows(struct router *r, uint64_t end)
 {
-	struct journal_stat stat;
-	journal_stat(r->journal, &stat);
-	if (stat.oldest_end_seq == 0 || r->open.trim_seq != 0 || r->saving.trim_seq != 0 ||
-	    needed_from(r) < stat.oldest_end_seq)
-		return;
-	struct count_pass p = { .r = r, .end = stat.oldest_end_seq };
+	struct count_pass p = { .r = r, .end = end };
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		p.lane = r->lanes[i];
 		if (p.lane->stragglers > 0)
@@ -116,12 +112,24 @@ void space_turn(struct router *r)
 		if (p.lane->dead > 0)
 			rows_each_dead(r->state, p.lane->number, r->kept_below, count_dead, &p);
 	}
+	p.lane = NULL;
+	for (size_t i = 0; i < r->n_removed; i++)
+		rows_each_dead(r->state, r->removed[i], r->kept_below, count_dead, &p);
+}
+
+void space_turn(struct router *r)
+{
+	struct journal_stat stat;
+	journal_stat(r->journal, &stat);
+	if (stat.oldest_end_seq == 0 || r->open.trim_seq != 0 || r->saving.trim_seq != 0 ||
+	    needed_from(r) < stat.oldest_end_seq)
+		return;
+	count_rows(r, stat.oldest_end_seq);
 	struct kept_count *k, *next;
 	HASH_ITER(hh, r->kept, k, next)
-		if (k->seq >= r->kept_below && k->seq < p.end)
+		if (k->seq >= r->kept_below && k->seq < stat.oldest_end_seq)
 			keep(r, k);
-	r->open.trim_seq = p.end;
-	r->kept_below = p.end;
+	r->open.trim_seq = r->kept_below = stat.oldest_end_seq;
 	if (r->urgent_since == 0)
 		r->urgent_since = router_now(r);
 }

@@ -353,6 +353,44 @@ static void segments_go_and_stragglers_stay(void **state)
 	assert_int_equal(rows_get_kept(lab->env.state, seq, &rows, NULL), -ENOENT);
 }
 
+/* Dead letters of a lane that is no longer configured keep their events too. */
+static void removed_lanes_keep_their_events(void **state)
+{
+	struct lab *lab = *state;
+	const char *other = HEAD "[sink s1]\nplugin = script\n[route r]\nto = s1\n";
+	lab->journal_options.segment_size = 4096;
+	lab_start(lab, RELAXED);
+	lab_emit(lab, "a", "reject");
+	uint64_t seq = lab->d->router.next;
+	lab_settle(lab);
+	lab_wait(lab, 100);
+	lab_stop(lab);
+	lab_start(lab, other);
+	for (int i = 0; i < 200; i++)
+		lab_emit(lab, "b", "ok");
+	lab_wait(lab, 5000);
+	struct journal_stat stat;
+	journal_stat(lab->env.journal, &stat);
+	assert_true(stat.first_seq > seq);
+	uint32_t rows = 0;
+	assert_int_equal(rows_get_kept(lab->env.state, seq, &rows, NULL), 0);
+	assert_int_equal(rows, 1);
+}
+
+/* Very many pass one that hangs: it does not take a second until the watermark passes it. */
+static void many_pass_one_that_hangs(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, RELAXED);
+	lab_emit(lab, "slow", "hold");
+	for (int i = 0; i < 300; i++) {
+		lab_emit(lab, "a", "ok");
+		lab_settle(lab);
+	}
+	lab_wait(lab, 100);
+	assert_int_equal(lane_watermark(lab_lane(lab, "r s0")), lab->d->router.next);
+}
+
 static void a_full_store_refuses_and_goes_on(void **state)
 {
 	struct lab *lab = *state;
@@ -454,6 +492,7 @@ int main(void)
 		T(untried_comes_again_but_not_at_once), T(behind_and_caught_up),
 		T(an_aged_delivery_lets_the_watermark_pass), T(an_aged_delivery_is_answered_after_all),
 		T(filters_drop_split_and_fail), T(only_the_missing_part_is_sent_again),
+		T(removed_lanes_keep_their_events), T(many_pass_one_that_hangs),
 		T(segments_go_and_stragglers_stay), T(a_full_store_refuses_and_goes_on),
 		T(a_removed_lane_leaves_dead_letters), T(marks_are_restored),
 		T(routes_choose_by_type_and_source), T(the_router_falls_behind_the_sources),
