@@ -1,8 +1,10 @@
 /* check.c - what is legal but surely wrong. */
 #include "config/check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/parse.h"
 
 static void warn_unused(const struct config_instance *in, struct report *report)
@@ -42,12 +44,57 @@ static void warn_route(const struct config_route *route, struct report *report)
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(events[i], events[k]) == 0) {
 				report_warning(report, options_place(route->options, "events"),
-					       route->title, "events", "names %s twice", events[i]);
+					       route->title, "events", "names a type twice");
 				return;
 			}
 	if (events[0] == NULL)
 		report_warning(report, options_place(route->options, "events"), route->title,
 			       "events", "is empty: no event takes this route");
+}
+
+struct listener {
+	const struct config_instance *in;
+	const char *address;
+};
+
+static int by_address(const void *one, const void *two)
+{
+	const struct listener *a = one, *b = two;
+	int order = strcmp(a->address, b->address);
+	return order != 0 ? order : (a->in->place.line > b->in->place.line) -
+				    (a->in->place.line < b->in->place.line);
+}
+
+static void add_listeners(const struct config_instance *in, struct listener **all, size_t *n)
+{
+	if (!in->sound || options_type(in->options, "listen") != PB_ADDRESSES)
+		return;
+	const char *const *list = options_list(in->options, "listen");
+	for (size_t i = 0; list[i] != NULL; i++) {
+		const char *colon = strrchr(list[i], ':');
+		if (colon != NULL && strcmp(colon, ":0") == 0)
+			continue;	/* any free port */
+		*all = xrealloc(*all, *n + 1, sizeof **all);
+		(*all)[(*n)++] = (struct listener){ in, list[i] };
+	}
+}
+
+/* Only one of them would come up. */
+static void warn_listeners(const struct config *config, struct report *report)
+{
+	struct listener *all = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < config->n_instances; i++)
+		if (config->instances[i]->kind == CONFIG_SOURCE)
+			add_listeners(config->instances[i], &all, &n);
+	if (n > 1)
+		qsort(all, n, sizeof *all, by_address);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(all[i].address, all[i - 1].address) == 0)
+			report_warning(report, options_place(all[i].in->options, "listen"),
+				       all[i].in->title, "listen", "[%s] listens there too",
+				       all[i - 1].in->title);
+	free(all);
 }
 
 static void warn_sizes(const struct options *core, struct report *report)
@@ -73,6 +120,7 @@ void config_check(const struct config *config, struct report *report)
 		if (in->kind == CONFIG_SINK && in->sound)
 			warn_expire(in, report);
 	}
+	warn_listeners(config, report);
 	for (size_t i = 0; i < config->n_routes; i++)
 		warn_route(config->routes[i], report);
 	if (config->n_instances == 0)

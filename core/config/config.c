@@ -90,6 +90,9 @@ static bool name_plugin(const struct loading *l, struct config_instance *in,
 			     in->title, "plugin",
 			     "is missing; expected the name of a plugin that has a %s, as "
 			     "`patchbay plugins` lists them", config_kind_name(in->kind));
+	else if (plugin->secret && !plugin->failed)
+		report_error(l->report, plugin->place, in->title, "plugin",
+			     "is named by a ${...}; expected the name itself");
 	else if (!plugin->failed)
 		in->plugin = xstrdup(plugin->value);
 	return in->plugin != NULL && find_plugin(l, in, plugin, described);
@@ -180,18 +183,17 @@ struct names {
 	size_t *n;
 };
 
-static void unknown_name(struct loading *l, const struct config_route *route,
-			 const struct names *names, const char *name)
+static void unknown_name(const struct config *config, const struct names *names, const char *name,
+			 struct pb_error *err)
 {
 	struct suggest near;
 	suggest_begin(&near, name);
-	for (size_t i = 0; i < l->config->n_instances; i++)
-		if (l->config->instances[i]->kind == names->kind)
-			suggest_offer(&near, l->config->instances[i]->name);
+	for (size_t i = 0; i < config->n_instances; i++)
+		if (config->instances[i]->kind == names->kind)
+			suggest_offer(&near, config->instances[i]->name);
 	char hint[SUGGEST_TEXT_SIZE];
-	report_error(l->report, options_place(route->options, names->option), route->title,
-		     names->option, "there is no [%s %.64s]%s", config_kind_name(names->kind), name,
-		     suggest_text(&near, hint));
+	error_add(err, names->option, "there is no [%s %.64s]%s", config_kind_name(names->kind),
+		  name, suggest_text(&near, hint));
 }
 
 static bool holds(const struct names *names, const struct config_instance *in)
@@ -202,7 +204,8 @@ static bool holds(const struct names *names, const struct config_instance *in)
 	return false;
 }
 
-static void resolve_list(struct loading *l, struct config_route *route, const struct names *names)
+static void resolve_list(const struct config *config, const struct config_route *route,
+			 const struct names *names, struct pb_error *err)
 {
 	const char *const *list = options_list(route->options, names->option);
 	size_t n = 0;
@@ -210,13 +213,11 @@ static void resolve_list(struct loading *l, struct config_route *route, const st
 		n++;
 	*names->to = xcalloc(n, sizeof **names->to);
 	for (size_t i = 0; i < n; i++) {
-		struct config_instance *in = config_find(l->config, names->kind, list[i]);
+		struct config_instance *in = config_find(config, names->kind, list[i]);
 		if (in == NULL) {
-			unknown_name(l, route, names, list[i]);
+			unknown_name(config, names, list[i], err);
 		} else if (holds(names, in)) {
-			report_error(l->report, options_place(route->options, names->option),
-				     route->title, names->option, "names %s twice",
-				     in->name);
+			error_add(err, names->option, "names %s twice", in->name);
 		} else {
 			in->used = true;
 			(*names->to)[(*names->n)++] = in;
@@ -243,8 +244,11 @@ static void resolve_route(struct loading *l, struct config_route *route)
 		{ "filters", CONFIG_FILTER, &route->filters, &route->n_filters },
 		{ "to", CONFIG_SINK, &route->to, &route->n_to },
 	};
+	struct pb_error err;
+	error_init(&err);
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-		resolve_list(l, route, &lists[i]);
+		resolve_list(l->config, route, &lists[i], &err);
+	options_report(route->options, route->title, &err, l->report);
 	if (options_list(route->options, "from")[0] == NULL)
 		take_all_sources(l->config, route);
 	route->events = options_list(route->options, "events");

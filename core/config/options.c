@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
@@ -18,12 +19,14 @@
 
 #define OPTIONS_MAGIC 0x6f707473u
 #define TABLE_MAX 500		/* more: the table has no end */
+#define REPORTED_MAX (16 * 1024)
 
 struct entry {
 	const struct pb_option *option;
 	struct value value;
 	struct place place;
 	bool written;
+	bool secret;	/* of a secret's type, or came from one */
 };
 
 struct options {
@@ -185,6 +188,7 @@ static void read_setting(struct options *options, const struct section *section,
 		return;
 	}
 	entry->written = true;
+	entry->secret = setting->secret || entry->option->type == PB_SECRET;
 	entry->place = setting->place;
 	if (setting->failed || entry->value.text != NULL)
 		return;
@@ -207,7 +211,8 @@ static void read_default(struct entry *entry, const struct section *section, str
 	const struct pb_option *o = entry->option;
 	if (o->value == NULL && !entry->written)
 		report_error(report, section->place, section->title, o->name,
-			     "is missing; expected %s: %s", value_expected(o->type), o->help);
+			     "is missing; expected %s%s: %s", value_article(o->type),
+			     value_type_name(o->type), o->help);
 	struct pb_error err;
 	error_init(&err);
 	bool good = value_parse(&entry->value, o, o->value == NULL ? "" : o->value, false, &err);
@@ -302,13 +307,43 @@ bool options_equal(const struct options *a, const struct options *b)
 	return true;
 }
 
+/* `text` with "(secret)" for every `word`; both stay the caller's. */
+static char *without(const char *text, const char *word)
+{
+	struct buf b = BUF_INIT(REPORTED_MAX);
+	size_t len = strlen(word);
+	for (const char *found; len > 0 && (found = strstr(text, word)) != NULL; text = found + len) {
+		buf_add(&b, text, (size_t)(found - text));
+		buf_add_str(&b, "(secret)");
+	}
+	buf_add_str(&b, text);
+	char *clean = buf_take(&b);
+	return clean == NULL ? xstrdup("is wrong") : clean;
+}
+
+/* A text about `entry` (or NULL) that quotes no secret; the caller frees. */
+static char *without_secrets(const char *text, const struct entry *entry)
+{
+	if (entry == NULL || !entry->secret || entry->value.text == NULL)
+		return xstrdup(text);
+	char *clean = without(text, entry->value.text);
+	for (char **item = entry->value.list; item != NULL && *item != NULL; item++) {
+		char *cleaner = without(clean, *item);
+		free(clean);
+		clean = cleaner;
+	}
+	return clean;
+}
+
 void options_report(const struct options *options, const char *title, struct pb_error *err,
 		    struct report *report)
 {
 	CHECK_OBJ(options, OPTIONS_MAGIC);
 	for (const struct error_entry *e = err->first; e != NULL; e = e->next) {
 		const char *key = e->option[0] == '\0' ? NULL : e->option;
-		report_error(report, options_place(options, key), title, key, "%s", e->text);
+		char *text = without_secrets(e->text, key == NULL ? NULL : entry_find(options, key));
+		report_error(report, options_place(options, key), title, key, "%s", text);
+		free(text);
 	}
 	error_free(err);
 }

@@ -59,7 +59,8 @@ int options_type(const struct options *, const char *name);
 struct place options_place(const struct options *, const char *name);
 /* True when both hold the same values: an unchanged section over a reload. */
 bool options_equal(const struct options *, const struct options *);
-/* Move every entry of `err` to the report at the option's own line or the section's. */
+/* Move every entry of `err` to the report at the option's own line or the section's. One about an option
+ * that is secret, or came from a ${…}, has "(secret)" where it quotes its value. */
 void options_report(const struct options *, const char *title, struct pb_error *err, struct report *);
 
 #endif

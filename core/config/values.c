@@ -64,6 +64,11 @@ const char *value_type_name(enum pb_type type)
 	return types[type].name;
 }
 
+const char *value_article(enum pb_type type)
+{
+	return type == PB_BOOL ? "" : *types[type].name == 'a' ? "an " : "a ";
+}
+
 const char *value_expected(enum pb_type type)
 {
 	return types[type].expected;
@@ -83,15 +88,21 @@ static const char *shown(const struct parsing *p, const char *text, char out[sta
 	return out;
 }
 
+/* A hint for who wrote a comment behind a value. */
+static const char *comment_hint(const struct parsing *p, const char *text)
+{
+	bool comment = *text == '#' || *text == ';' || strstr(text, " #") != NULL ||
+		       strstr(text, " ;") != NULL;
+	return comment && !p->hide ? ", and a comment on a line of its own" : "";
+}
+
 /* `text` is not of type `type`: the option's, or its items'. */
 static bool wrong(const struct parsing *p, const char *text, enum pb_type type)
 {
 	char out[SHOWN_SIZE];
-	const char *name = types[type].name;
-	bool comment = !p->hide && (strstr(text, " #") != NULL || strstr(text, " ;") != NULL);
 	error_add(p->err, p->option->name, "%s is not %s%s; expected %s%s", shown(p, text, out),
-		  type == PB_BOOL ? "" : *name == 'a' ? "an " : "a ", name, types[type].expected,
-		  comment ? ", and a comment on a line of its own" : "");
+		  value_article(type), value_type_name(type), value_expected(type),
+		  comment_hint(p, text));
 	return false;
 }
 
@@ -234,8 +245,8 @@ static bool wrong_list(const struct parsing *p, const char *rest)
 	if (*rest == '\0' || strcmp(rest, ",") == 0)
 		return wrong_because(p, p->text, "ends in the middle of a list");
 	char out[SHOWN_SIZE];
-	error_add(p->err, p->option->name, "is no list from %s on; expected %s",
-		  shown(p, rest, out), types[p->option->type].expected);
+	error_add(p->err, p->option->name, "is no list from %s on; expected %s%s",
+		  shown(p, rest, out), value_expected(p->option->type), comment_hint(p, rest));
 	return false;
 }
 
@@ -246,14 +257,14 @@ static bool parse_items(const struct parsing *p, struct value *v)
 	const char *next = p->text;
 	bool good = true;
 	int more;
-	while (good && (more = parse_list_next(&next, item, size)) == 1) {
-		good = check_word(p, item);
+	while ((more = parse_list_next(&next, item, size)) == 1) {
+		good = check_word(p, item) && good;
 		v->list = xrealloc(v->list, n + 2, sizeof *v->list);
 		v->list[n++] = xstrdup(item);
 		v->list[n] = NULL;
 	}
 	free(item);
-	return good && more < 0 ? wrong_list(p, next) : good;
+	return more < 0 ? wrong_list(p, next) : good;
 }
 
 static bool parse_template(const struct parsing *p, struct value *v)

@@ -32,8 +32,9 @@ bool value_equal(const struct value *, const struct value *);
 bool value_is_list(enum pb_type);
 /* Do `min` and `max` apply? */
 bool value_is_number(enum pb_type);
-/* "duration", "list of paths" */
+/* "duration", "list of paths"; and what stands before it: "a ", "an " or "". */
 const char *value_type_name(enum pb_type);
+const char *value_article(enum pb_type);
 /* "a number with its unit, such as …" */
 const char *value_expected(enum pb_type);
 /* Append "1s to 1h", "at least 1", "at most 64KiB"; nothing when there is no limit. */

@@ -15,6 +15,11 @@ static const struct pb_option options[] = {
 	{ 0 }
 };
 
+static const struct pb_option listening[] = {
+	{ "listen", PB_ADDRESSES, NULL, .help = "Where." },
+	{ 0 }
+};
+
 static char told_folder[100];
 
 static void take_folder(void *arg, const char *plugin_dir)
@@ -23,18 +28,20 @@ static void take_folder(void *arg, const char *plugin_dir)
 	snprintf(told_folder, sizeof told_folder, "%s", plugin_dir);
 }
 
-/* "null" has no options and is all kinds; "post" is a sink of ten at once; "many" a source of several. */
+/* "null" has no options and is all kinds; "post" is a sink of ten at once; "many" a source of several,
+ * "hear" one that listens. */
 static bool find(void *arg, enum config_kind kind, const char *plugin,
 		 const struct pb_option **table, uint32_t *most, bool *repeat, struct pb_error *err)
 {
 	(void)arg;
 	assert_true(told_folder[0] == '/');
 	bool post = strcmp(plugin, "post") == 0, many = strcmp(plugin, "many") == 0;
-	*table = post ? options : NULL;
+	bool hear = strcmp(plugin, "hear") == 0;
+	*table = post ? options : hear ? listening : NULL;
 	*most = post ? 10 : 1;
 	*repeat = many;
 	if (strcmp(plugin, "null") == 0 || (post && kind == CONFIG_SINK) ||
-	    (many && kind == CONFIG_SOURCE))
+	    ((many || hear) && kind == CONFIG_SOURCE))
 		return true;
 	error_add(err, "plugin", "there is no plugin %s", plugin);
 	return false;
@@ -158,12 +165,31 @@ static void routes_name_what_there_is(void **state)
 	     "f:7: [route r] filters: there is no [filter f]\n"
 	     "f:8: [route r] to: there is no [sink oot]; did you mean out?\n"
 	     "f:8: [route r] to: names out twice\n");
-	says(SOURCE SINK "[route r]\n", "f:5: [route r] to: is missing; expected words or \"quoted "
-	     "strings\" between commas: The sinks that each event is delivered to.\n");
+	says(SOURCE SINK "[route r]\n", "f:5: [route r] to: is missing; expected a list: The sinks that each event is delivered to.\n");
 	says(SOURCE SINK "[route r]\nto =\n", "f:6: [route r] to: is empty; expected words or \"quoted "
 	     "strings\" between commas\n");
 	says(SOURCE SINK "[route r]\nto = in\n",
 	     "f:6: [route r] to: there is no [sink in]\n");
+}
+
+static void names_from_secrets_are_not_shown(void **state)
+{
+	(void)state;
+	setenv("PB_TEST", "hunter2", 1);
+	says(SOURCE SINK "[route r]\nto = out, ${env:PB_TEST}\n",
+	     "f:6: [route r] to: there is no [sink (secret)]\n");
+	says(SOURCE ROUTE "[sink out]\nplugin = ${env:PB_TEST}\n",
+	     "f:6: [sink out] plugin: is named by a ${...}; expected the name itself\n");
+	unsetenv("PB_TEST");
+}
+
+static void listeners_in_one_place_are_warned_of(void **state)
+{
+	(void)state;
+	static const char text[] = SINK ROUTE
+		"[source a]\nplugin = hear\nlisten = 127.0.0.1:0, unix:/x, h:1\n"
+		"[source b]\nplugin = hear\nlisten = h:1, h:2, 127.0.0.1:0\n";
+	says(text, "f:10: warning: [source b] listen: [source a] listens there too\n");
 }
 
 static void what_is_surely_wrong_is_warned_of(void **state)
@@ -178,7 +204,7 @@ static void what_is_surely_wrong_is_warned_of(void **state)
 	     "f:10: warning: [sink c]: no route reaches it\n"
 	     "f:12: warning: [filter d]: no route uses it\n");
 	says(SOURCE SINK "[route r]\nto = out\nevents = a, b, a\n",
-	     "f:7: warning: [route r] events: names a twice\n");
+	     "f:7: warning: [route r] events: names a type twice\n");
 	says(SOURCE SINK "[route r]\nto = out\nevents =\n",
 	     "f:7: warning: [route r] events: is empty: no event takes this route\n");
 	says(SOURCE SINK "expire = 1h\nretry = 5m, 30m, 2h\n" ROUTE,
@@ -212,6 +238,8 @@ int main(void)
 		IN_FOLDER(plugins_are_asked_for),
 		IN_FOLDER(common_options_are_checked),
 		IN_FOLDER(routes_name_what_there_is),
+		IN_FOLDER(names_from_secrets_are_not_shown),
+		IN_FOLDER(listeners_in_one_place_are_warned_of),
 		IN_FOLDER(what_is_surely_wrong_is_warned_of),
 		cmocka_unit_test(tables_of_the_core_are_sound),
 	};

@@ -228,7 +228,7 @@ static void required_options_are_missed(void **state)
 	}
 	char *said = reported(&report, false);
 	assert_string_equal(said,
-		"f:1: [sink a] url: is missing; expected SCHEME://HOST and what follows: Where to.\n"
+		"f:1: [sink a] url: is missing; expected a URL: Where to.\n"
 		"f:3: [sink b] url: is empty; expected SCHEME://HOST and what follows\n");
 	free(said);
 	sections_free(&sections);
@@ -312,6 +312,28 @@ static void a_plugins_errors_find_their_line(void **state)
 	end(&f);
 }
 
+static void a_plugins_errors_quote_no_secret(void **state)
+{
+	(void)state;
+	struct fixture f = { 0 };
+	ini_read(span_str("[sink a]\nurl = http://a\ntoken = hunter2\nheaders = \"hunter3\", b\n"
+			  "name = hunter4\n"), "f", &f.sections, &f.report);
+	f.sections.at[0]->settings[2].secret = true;
+	f.options = options_read(f.sections.at[0], table, common, &f.report);
+	struct pb_error err;
+	error_init(&err);
+	error_add(&err, "token", "hunter2 and hunter2 again");
+	error_add(&err, "headers", "hunter3 is no header");
+	error_add(&err, "name", "hunter4 is taken");
+	options_report(f.options, "sink a", &err, &f.report);
+	char *said = reported(&f.report, false);
+	assert_string_equal(said, "f:3: [sink a] token: (secret) and (secret) again\n"
+			    "f:4: [sink a] headers: (secret) is no header\n"
+			    "f:5: [sink a] name: hunter4 is taken\n");
+	free(said);
+	end(&f);
+}
+
 static void public_files_are_warned_of(void **state)
 {
 	(void)state;
@@ -389,6 +411,7 @@ int main(void)
 		cmocka_unit_test(a_long_wrong_value_is_cut_between_characters),
 		cmocka_unit_test(equal_values_are_equal),
 		cmocka_unit_test(a_plugins_errors_find_their_line),
+		cmocka_unit_test(a_plugins_errors_quote_no_secret),
 		cmocka_unit_test(public_files_are_warned_of),
 		cmocka_unit_test(unsound_tables_are_refused),
 	};
