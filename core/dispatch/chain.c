@@ -153,10 +153,6 @@ void chain_submit(struct chain_job *job)
 		return;
 	}
 	struct stage *st = job->stages[job->at];
-	if (!st->workers[0].started) {	/* a test, which has no threads */
-		work(&st->workers[0], job);
-		return;
-	}
 	job->next = NULL;
 	pthread_mutex_lock(&st->lock);
 	*st->last = job;
@@ -165,25 +161,40 @@ void chain_submit(struct chain_job *job)
 	pthread_mutex_unlock(&st->lock);
 }
 
+/* The next job; NULL when there is none. Called with the lock held. */
+static struct chain_job *take(struct stage *st)
+{
+	struct chain_job *job = st->first;
+	if (job == NULL)
+		return NULL;
+	st->first = job->next;
+	if (st->first == NULL)
+		st->last = &st->first;
+	return job;
+}
+
+bool stage_step(struct stage_worker *w)
+{
+	pthread_mutex_lock(&w->stage->lock);
+	struct chain_job *job = take(w->stage);
+	pthread_mutex_unlock(&w->stage->lock);
+	if (job != NULL)
+		work(w, job);
+	return job != NULL;
+}
+
 static void *run(void *arg)
 {
 	struct stage_worker *w = arg;
 	struct stage *st = w->stage;
-	pthread_mutex_lock(&st->lock);
-	while (!st->stopping) {
-		struct chain_job *job = st->first;
-		if (job == NULL) {
-			pthread_cond_wait(&st->wake, &st->lock);
-			continue;
-		}
-		st->first = job->next;
-		if (st->first == NULL)
-			st->last = &st->first;
-		pthread_mutex_unlock(&st->lock);
-		work(w, job);
+	for (bool stopping = false; !stopping; ) {
+		bool worked = stage_step(w);
 		pthread_mutex_lock(&st->lock);
+		if (!worked && st->first == NULL && !st->stopping)
+			pthread_cond_wait(&st->wake, &st->lock);
+		stopping = st->stopping;
+		pthread_mutex_unlock(&st->lock);
 	}
-	pthread_mutex_unlock(&st->lock);
 	return NULL;
 }
 

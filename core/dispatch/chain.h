@@ -72,10 +72,11 @@ void stage_stop(struct stage *);
 struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, struct inbox *,
 				const struct pb_event *event, struct slot *const slots[], size_t n);
 void chain_job_free(struct chain_job *);
-/* Send it on its way. The job is the stages' until it comes by the inbox. Without threads (a test) the filters run
- * at once. */
+/* Send it on its way. The job is the stages' until it comes by the inbox. */
 void chain_submit(struct chain_job *);
 
+/* What a worker's thread does, once: take a job through the filter. False when there is none. Tests without threads call it. */
+bool stage_step(struct stage_worker *);
 /* pb_pass() */
 void stage_pass(struct pb_self *, struct pb_event *);
 

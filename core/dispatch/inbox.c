@@ -85,17 +85,25 @@ void intake_free(struct intake *got)
 	}
 }
 
-static bool empty(const struct inbox *in)
+static bool holds_nothing(const struct inbox *in)
 {
 	return in->committed == NULL && in->chained == NULL && in->calls == NULL && !in->saved &&
 	       atomic_load(&in->answers) == NULL;
+}
+
+bool inbox_empty(struct inbox *in)
+{
+	pthread_mutex_lock(&in->lock);
+	bool empty = holds_nothing(in);
+	pthread_mutex_unlock(&in->lock);
+	return empty;
 }
 
 void inbox_wait(struct inbox *in, int64_t ms)
 {
 	pthread_mutex_lock(&in->lock);
 	atomic_store(&in->asleep, true);	/* before the look at `answers`: see inbox_answer() */
-	if (empty(in))
+	if (holds_nothing(in))
 		cond_wait_ms(&in->wake, &in->lock, ms);
 	atomic_store(&in->asleep, false);
 	pthread_mutex_unlock(&in->lock);

@@ -68,6 +68,8 @@ void inbox_fini(struct inbox *);
 void inbox_take(struct inbox *, struct intake *);
 /* Free committed events and jobs that nobody will take. */
 void intake_free(struct intake *);
+/* Has nothing come? The router's thread. */
+bool inbox_empty(struct inbox *);
 /* Sleep until something comes, at most `ms` (-1: without end). The router's thread. */
 void inbox_wait(struct inbox *, int64_t ms);
 /* [any] */

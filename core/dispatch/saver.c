@@ -23,45 +23,40 @@ void saver_fini(struct saver *s)
 	pthread_cond_destroy(&s->wake);
 }
 
-/* A full disk: what was answered waits here for room, and so do the slots behind it. */
-static int apply(struct saver *s)
+bool saver_step(struct saver *s)
 {
-	int result;
-	bool said = false;
-	while ((result = state_apply(s->state, &s->batch)) == -ENOSPC) {
-		if (!said)
+	pthread_mutex_lock(&s->lock);
+	bool busy = s->busy;
+	pthread_mutex_unlock(&s->lock);
+	if (!busy)
+		return false;
+	int result = state_apply(s->state, &s->batch);
+	if (result == -ENOSPC) {	/* what was answered waits for room, and so do the slots behind it */
+		if (!s->full)
 			log_error("no space to save the state: progress is not saved until space returns");
-		said = true;
-		pthread_mutex_lock(&s->lock);
-		bool stopping = s->stopping;
-		if (!stopping)
-			cond_wait_ms(&s->wake, &s->lock, FULL_PAUSE);
-		pthread_mutex_unlock(&s->lock);
-		if (stopping)
-			break;
+		s->full = true;
+		return false;
 	}
-	return result;
+	pthread_mutex_lock(&s->lock);
+	batch_reset(&s->batch);
+	s->busy = s->full = false;
+	pthread_mutex_unlock(&s->lock);
+	inbox_saved(s->inbox, result);
+	return true;
 }
 
 static void *run(void *arg)
 {
 	struct saver *s = arg;
-	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		if (!s->busy && s->stopping)
-			break;
-		if (!s->busy) {
-			pthread_cond_wait(&s->wake, &s->lock);
+	for (bool ended = false; !ended; ) {
+		if (saver_step(s))
 			continue;
-		}
-		pthread_mutex_unlock(&s->lock);
-		int result = apply(s);
 		pthread_mutex_lock(&s->lock);
-		batch_reset(&s->batch);
-		s->busy = false;
-		inbox_saved(s->inbox, result);
+		if (!s->stopping && (!s->busy || s->full))
+			cond_wait_ms(&s->wake, &s->lock, s->full ? FULL_PAUSE : -1);
+		ended = s->stopping && (!s->busy || s->full);
+		pthread_mutex_unlock(&s->lock);
 	}
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
@@ -78,14 +73,9 @@ void saver_apply(struct saver *s, struct state_batch *batch)
 	struct state_batch empty = s->batch;
 	s->batch = *batch;
 	*batch = empty;
-	s->busy = s->started;
+	s->busy = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
-	if (s->started)
-		return;
-	int result = state_apply(s->state, &s->batch);	/* a test, which has no threads */
-	batch_reset(&s->batch);
-	inbox_saved(s->inbox, result);
 }
 
 void saver_stop(struct saver *s)

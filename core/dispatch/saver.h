@@ -16,6 +16,7 @@ struct saver {
 	struct state_batch batch;	/* at work on, or the next */
 	bool busy;			/* there is one */
 	bool stopping;
+	bool full;			/* the last try found no space; said once. The saver's own */
 	struct state *state;
 	struct inbox *inbox;
 	pthread_t thread;
@@ -25,9 +26,11 @@ struct saver {
 void saver_init(struct saver *, struct state *, struct inbox *);
 void saver_fini(struct saver *);
 int saver_start(struct saver *);
-/* Hand it a batch, which is empty afterwards; it must not be busy. The result comes by the inbox.
- * Without a thread (a test) it is applied at once. */
+/* Hand it a batch, which is empty afterwards; it must not be busy. The result comes by the inbox. */
 void saver_apply(struct saver *, struct state_batch *);
+/* What the thread does, once: apply the batch, if there is one. False when there was nothing to do, or no space.
+ * Tests without threads call it. */
+bool saver_step(struct saver *);
 /* Finish the present batch and end. */
 void saver_stop(struct saver *);
 

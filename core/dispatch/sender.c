@@ -72,30 +72,33 @@ static struct batch *take(struct sender *s)
 	return b;
 }
 
+bool sender_step(struct sender *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool reopen = s->reopen, stopping = s->stopping;
+	struct batch *b = take(s);
+	s->reopen = false;
+	pthread_mutex_unlock(&s->lock);
+	if (reopen)
+		reopen_all(s);
+	if (b != NULL)
+		hand_over(b, stopping);
+	return reopen || b != NULL;
+}
+
 static void *run(void *arg)
 {
 	struct sender *s = arg;
-	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		bool reopen = s->reopen, stopping = s->stopping;
-		struct batch *b = take(s);
-		s->reopen = false;
-		if (b == NULL && !reopen) {
-			if (stopping)
-				break;
-			pthread_cond_wait(&s->wake, &s->lock);
+	for (bool ended = false; !ended; ) {
+		if (sender_step(s))
 			continue;
-		}
-		pthread_mutex_unlock(&s->lock);
-		if (reopen)
-			reopen_all(s);
-		if (b != NULL)
-			hand_over(b, stopping);
 		pthread_mutex_lock(&s->lock);
+		if (s->first == NULL && !s->reopen && !s->stopping)
+			pthread_cond_wait(&s->wake, &s->lock);
+		ended = s->ended = s->stopping && s->first == NULL;
+		pthread_cond_broadcast(&s->ended_cond);
+		pthread_mutex_unlock(&s->lock);
 	}
-	s->ended = true;
-	pthread_cond_broadcast(&s->ended_cond);
-	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
 
@@ -108,10 +111,6 @@ int sender_start(struct sender *s)
 
 void sender_queue(struct sender *s, struct batch *b)
 {
-	if (!s->started) {	/* a test, which has no threads */
-		hand_over(b, false);
-		return;
-	}
 	b->next = NULL;
 	pthread_mutex_lock(&s->lock);
 	*s->last = b;

@@ -31,8 +31,10 @@ void sender_init(struct sender *, const char *name);
 void sender_fini(struct sender *);
 void sender_add(struct sender *, struct outlet *);
 int sender_start(struct sender *);
-/* The batch is the sender's now; without a thread (a test) the plugin is called at once. The router's thread. */
+/* The batch is the sender's now. The router's thread. */
 void sender_queue(struct sender *, struct batch *);
+/* What the thread does, once: hand one batch to its plugin. False when there is nothing to do. Tests without threads call it. */
+bool sender_step(struct sender *);
 /* Call reopen() of every outlet, between two batches. [any] */
 void sender_reopen(struct sender *);
 /* Ask it to end after the present call. */

@@ -232,18 +232,25 @@ void lab_emit(struct lab *lab, const char *type, const char *body)
 	feed_commit(f);
 }
 
+/* What the threads of a daemon would do: each its next step. */
+static bool step_all(struct dispatch *d)
+{
+	bool did = saver_step(&d->router.saver);
+	did = sender_step(&d->submitter) || did;
+	for (size_t i = 0; i < d->n_writers; i++)
+		did = sender_step(d->writers[i]) || did;
+	for (size_t i = 0; i < d->n_stages; i++)
+		did = stage_step(&d->stages[i]->workers[0]) || did;
+	return did;
+}
+
 void lab_settle(struct lab *lab)
 {
 	struct router *r = &lab->d->router;
 	for (int i = 0; i < TURNS_MAX; i++) {
 		int64_t wait = router_turn(r);
-		if (wait == 0)
-			continue;
-		pthread_mutex_lock(&r->inbox.lock);
-		bool more = r->inbox.saved || r->inbox.committed != NULL || r->inbox.chained != NULL ||
-			    atomic_load(&r->inbox.answers) != NULL;
-		pthread_mutex_unlock(&r->inbox.lock);
-		if (!more)
+		bool did = step_all(lab->d);
+		if (wait != 0 && !did && inbox_empty(&r->inbox))
 			return;
 	}
 	fail_msg("the engine does not come to rest");
