@@ -44,6 +44,9 @@ static void http_check(struct pb_self *self, struct pb_error *err)
 		pb_error(err, "event", "%s", wrong);
 	if (*pb_str(self, "path") != '/')
 		pb_error(err, "path", "a path that begins with / is expected");
+	/* A token that was forgotten must not open the door. */
+	if (pb_isset(self, "token") && *pb_str(self, "token") == '\0')
+		pb_error(err, "token", "it is empty");
 }
 
 static void http_close(void *state)
@@ -63,6 +66,12 @@ static void http_close(void *state)
 	free(http);
 }
 
+static size_t max_body(const struct pb_self *self)
+{
+	size_t own = (size_t)pb_int(self, "max_body"), all = pb_max_event(self);
+	return own < all ? own : all;
+}
+
 static struct http *http_new(struct pb_self *self)
 {
 	struct http *http = calloc(1, sizeof *http);
@@ -73,7 +82,7 @@ static struct http *http_new(struct pb_self *self)
 		.now = now_ms(),
 		.path = pb_str(self, "path"),
 		.token = pb_str(self, "token"),
-		.max_body = (size_t)pb_int(self, "max_body"),
+		.max_body = max_body(self),
 		.max_connections = (size_t)pb_int(self, "max_connections"),
 		.timeout = pb_int(self, "timeout"),
 		.accepted = pb_counter(self, "accepted", "Events taken in."),
@@ -117,7 +126,6 @@ static bool http_start(struct http *http, struct pb_error *err)
 		MHD_OPTION_NOTIFY_COMPLETED, request_close, http,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)clients_limit(http) + 1,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_END);
 	if (http->daemon == NULL)
 		return pb_error(err, NULL, "cannot start libmicrohttpd: %s", strerror(errno));
@@ -196,9 +204,9 @@ static const struct pb_option options[] = {
 	  .help = "Where an event's type comes from: json:FIELD of the body, header:NAME, or "
 		  "a fixed type." },
 	{ .name = "max_body", .type = PB_SIZE, .value = "1MiB", .min = 1, .max = 1 << 30,
-	  .help = "The largest body taken; a larger one is answered with 413." },
+	  .help = "The largest body taken, within max_event; a larger one is answered with 413." },
 	{ .name = "max_connections", .type = PB_INT, .value = "1024", .min = 1, .max = 1000000,
-	  .help = "How many connections are served at once; more are answered with 503." },
+	  .help = "How many connections each worker serves at once; more are answered with 503." },
 	{ .name = "timeout", .type = PB_DURATION, .value = "30s", .min = 100, .max = 86400000,
 	  .help = "How long a request may take to arrive, or a connection be idle, before it is "
 		  "closed; and how long a request may wait to be confirmed." },

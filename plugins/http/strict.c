@@ -41,7 +41,7 @@ static bool has_control(const char *text, size_t len)
 
 void strict_target(struct strict *s, const char *target)
 {
-	if (*target == '\0' || has_control(target, strlen(target)))
+	if (*target == '\0' || has_control(target, strlen(target)) || strpbrk(target, " \t") != NULL)
 		fail(s, "the request target is malformed");
 }
 

@@ -68,6 +68,7 @@ static const struct head heads[] = {
 	{ "the method is not a token", .method = "", .fields = { HOST } },
 	{ "the request target is malformed", .target = "", .fields = { HOST } },
 	{ "the request target is malformed", .target = "/a\x01", .fields = { HOST } },
+	{ "the request target is malformed", .target = "/a b", .fields = { HOST } },
 };
 
 static struct strict look(const struct head *head)

@@ -222,6 +222,7 @@ def test_415(serve, coding, status):
     post(b"{}", b"X: a\x01b"),
     post(method=b"PO(ST"),
     post(target=b"/\x01"),
+    post(target=b"/ /"),
     post(version=b"HTTP/1.1x"),
     b"nonsense\r\n\r\n",
 ], ids=lambda request: repr(request[:60]))
@@ -422,9 +423,13 @@ def test_stop_under_load(serve, workers):
     ("event", "header:a b", "header"),
     ("path", "hooks", "/"),
     ("max_connections", "0", "max_connections"),
+    ("listen", "", "HOST:PORT"),
+    ("token", "", "empty"),
 ])
 def test_check(serve, option, value, words):
     daemon = serve(start=False, **{option: value})
+
+
     done = daemon.command("check")
     assert done.returncode == 1
     complaint, = (done.stdout + done.stderr).splitlines()
