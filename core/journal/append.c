@@ -57,6 +57,12 @@ static int roll(struct segmented *j)
 	return 0;
 }
 
+/* Numbers end only where a damaged or forged block said so. */
+static bool numbers_end(const struct segmented *j, uint32_t events)
+{
+	return j->next_seq > NUMBER_MAX - events || j->newest->header.number >= NUMBER_MAX;
+}
+
 static int make_room(struct segmented *j, uint64_t size)
 {
 	bool full = j->newest->end >= j->options.segment_size && j->newest->end > SEGMENT_HEADER;
@@ -125,6 +131,8 @@ int segments_append(struct journal *journal, const struct pb_span parts[], size_
 		return j->failed;
 	struct block_header block = { .events = events };
 	int r = gather(j, parts, n, &block);
+	if (r == 0 && numbers_end(j, events))
+		r = -EOVERFLOW;
 	if (r == 0)
 		r = make_room(j, block_size(&block));
 	if (r == 0)

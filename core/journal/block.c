@@ -33,7 +33,7 @@ int segment_header_decode(const unsigned char from[static SEGMENT_HEADER], struc
 		.first_seq = get_le64(from + 24),
 		.salt = get_le64(from + 32),
 	};
-	return 0;
+	return h->number <= NUMBER_MAX && h->first_seq <= NUMBER_MAX ? 0 : -EMEDIUMTYPE;
 }
 
 void block_header_encode(const struct block_header *b, unsigned char to[static BLOCK_HEADER])
@@ -64,7 +64,7 @@ int block_header_decode(const unsigned char from[static BLOCK_HEADER], struct bl
 		.events = get_le32(from + 44),
 		.crc = get_le32(from + 48),
 	};
-	return b->length <= BLOCK_MAX && b->first_seq <= UINT64_MAX - b->events ? 0 : -EBADMSG;
+	return b->length <= BLOCK_MAX && b->first_seq <= NUMBER_MAX ? 0 : -EBADMSG;
 }
 
 int block_check(const struct block_header *b, const void *records)

@@ -17,6 +17,7 @@
 #define BLOCK_HEADER 56
 #define BLOCK_MAX (1u << 30)	/* bytes of records in a block */
 #define RECORD_HEADER 8
+#define NUMBER_MAX (UINT64_C(1) << 62)	/* of a segment, of an event: more is nonsense, and would overflow */
 
 struct segment_header {
 	uint64_t number;	/* as in its name */

@@ -21,6 +21,7 @@ struct journal_cursor {
 	struct journal_pos from_pos;	/* blocks that begin before it are passed over */
 	uint64_t from_seq;		/* events before it are passed over */
 	bool seeking;			/* and blocks without an event from there on */
+	uint64_t floor;			/* no block that comes now has a lower number */
 	struct block_header block;	/* the one being read; its records are in the window: */
 	struct pb_span records;		/* … .data NULL: none */
 	size_t at;			/* in the records */
@@ -46,6 +47,7 @@ static void seek_seq(struct journal_cursor *c, uint64_t seq)
 	c->records = SPAN_NONE;
 	c->from_seq = seq;
 	c->seeking = true;
+	c->floor = 0;
 	c->next = segments_find(c->in, seq);
 }
 
@@ -81,6 +83,8 @@ static int read_header(struct journal_cursor *c, const struct view *view, struct
 	int r = window_need(&c->window, c->in, view, c->next.offset, BLOCK_HEADER, &bytes);
 	if (r == 0)
 		r = block_header_decode(bytes, b);
+	if (r == 0 && b->first_seq < c->floor)
+		r = -EBADMSG;
 	return r == 0 ? view_fits(view, b, c->next.offset) : r;
 }
 
@@ -116,6 +120,7 @@ static int step(struct journal_cursor *c, const struct view *view)
 	int r = read_header(c, view, &b);
 	if (r == 0) {
 		size = block_size(&b);
+		c->floor = b.first_seq + b.events;
 		segments_index(c->in, view->segment, b.first_seq, begin);
 		if (is_wanted(c, &b))
 			r = read_records(c, view, &b);

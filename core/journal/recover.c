@@ -89,7 +89,8 @@ static int load_segment(struct segmented *j, uint64_t number, struct pb_error *e
 	segment_name(number, name);
 	int file = files_open_file(j->files, name);
 	int r = file < 0 ? file : read_segment_header(j, file, number, &header);
-	if (r == 1)
+	bool made_up = r == 1;
+	if (made_up)
 		log_warn("journal: %s/%s: damaged header; known by its first block", j->folder, name);
 	if (r >= 0)
 		r = files_size(j->files, file, &size);
@@ -106,6 +107,7 @@ static int load_segment(struct segmented *j, uint64_t number, struct pb_error *e
 		j->newest->file = -1;
 	}
 	segments_push(j, segment_new(&header, file, size < SEGMENT_HEADER ? SEGMENT_HEADER : size));
+	j->newest->header_made_up = made_up;
 	return 0;
 }
 
@@ -193,6 +195,18 @@ static int settle_tail(struct segmented *j, const struct scan *scan)
 	return r == 0 ? files_sync_folder(j->files) : r;
 }
 
+/* If its only block is cut off, nothing but the header says whose the segment is. */
+static int mend_header(struct segmented *j)
+{
+	unsigned char bytes[SEGMENT_HEADER];
+	struct iovec part = { .iov_base = bytes, .iov_len = sizeof bytes };
+	if (!j->newest->header_made_up)
+		return 0;
+	segment_header_encode(&j->newest->header, bytes);
+	int r = files_write(j->files, j->newest->file, &part, 1, 0);
+	return r == 0 ? files_sync(j->files, j->newest->file) : r;
+}
+
 static int recover_newest(struct segmented *j)
 {
 	struct segment *s = j->newest;
@@ -205,6 +219,8 @@ static int recover_newest(struct segmented *j)
 	int r = scan_newest(j, &scan);
 	for (size_t i = 0; r == 0 && i < scan.n_holes && scan.holes[i].to <= scan.good_end; i++)
 		damage_set_aside(j, &scan.view, scan.holes[i]);
+	if (r == 0)
+		r = mend_header(j);
 	if (r == 0)
 		r = settle_tail(j, &scan);
 	j->bytes -= s->end - scan.good_end;

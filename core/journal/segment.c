@@ -28,7 +28,7 @@ bool segment_number(const char *name, uint64_t *number)
 	char again[SEGMENT_NAME_SIZE];
 	*number = strtoull(name, NULL, 16);
 	segment_name(*number, again);
-	return strcmp(name, again) == 0 && *number > 0;
+	return strcmp(name, again) == 0 && *number > 0 && *number <= NUMBER_MAX;
 }
 
 uint64_t segment_salt(void)

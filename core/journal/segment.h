@@ -25,6 +25,7 @@ struct hole {
 
 struct segment {
 	struct segment_header header;
+	bool header_made_up;	/* the one on disk is damaged */
 	uint64_t end;		/* where the next block goes; of a sealed one: its size */
 	int file;		/* -1: closed; the newest one's is always open */
 	uint64_t used;		/* the reader's clock when it last opened or used it */

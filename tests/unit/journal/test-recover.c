@@ -181,6 +181,10 @@ static void flip(const struct image *whole, size_t at, unsigned char bits, bool 
 	if (st.damaged_blocks == 1)
 		assert_int_equal(st.damaged_bytes, whole->block_end[block + 1] - whole->block_end[block]);
 	journal_close(j);
+	j = journal_simulated(disk, &(struct journal_options){ .segment_size = 1 << 20 });
+	read_events(j, text);
+	assert_string_equal(text, want);
+	journal_close(j);
 	journal_disk_free(disk);
 }
 
@@ -194,6 +198,29 @@ static void a_flipped_byte_costs_its_block_only(void **state)
 			flip(image, at, patterns[i], true);
 		}
 	}
+}
+
+/* The header is known by the first block, and that is cut off: the segment stays one. */
+static void a_header_is_mended(void **state)
+{
+	struct image image = *(struct image *)*state;
+	struct journal_disk *disk = journal_disk_new(1);
+	image.data[20] ^= 1;
+	image.data[SEGMENT_HEADER + BLOCK_HEADER] ^= 1;
+	struct journal *j = open_image(disk, &image, image.block_end[1]);
+	for (uint64_t round = 0; round < 2; round++) {
+		uint64_t seq;
+		char text[EVENTS + 3];
+		assert_non_null(j);
+		read_events(j, text);
+		assert_string_equal(text, round == 0 ? "" : "2");
+		assert_int_equal(lab_append(j, 1, 10, NULL, &seq), 0);
+		assert_int_equal(seq, round + 2);	/* 1 may have been used */
+		journal_close(j);
+		j = journal_simulated(disk, &(struct journal_options){ .segment_size = 1 << 20 });
+	}
+	journal_close(j);
+	journal_disk_free(disk);
 }
 
 static void a_whole_file_of_noise_is_refused(void **state)
@@ -364,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_torn_end_is_cut_off),
 		cmocka_unit_test(a_flipped_byte_costs_its_block_only),
+		cmocka_unit_test(a_header_is_mended),
 		cmocka_unit_test(a_whole_file_of_noise_is_refused),
 		cmocka_unit_test(foreign_files_are_refused),
 		cmocka_unit_test(other_names_are_left_alone),
