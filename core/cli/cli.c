@@ -57,7 +57,7 @@ static int (*implementation(const struct parsed *p, const struct cli_command *c)
 	return c->run == NULL ? p->run : c->run;
 }
 
-static int usage(const char *command, const char *fmt, va_list args)
+static int PB_PRINTF(2, 0) usage(const char *command, const char *fmt, va_list args)
 {
 	const char *space = command == NULL ? "" : " ", *name = command == NULL ? "" : command;
 	fprintf(stderr, "patchbay%s%s: ", space, name);

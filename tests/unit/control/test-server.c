@@ -162,13 +162,13 @@ static void silence_has_its_limit(void **state)
 	(void)state;
 	static const char *const sent[] = { "", "{\"verb\":", REOPEN };
 	struct served s;
-	serve(&s, 50);
+	serve(&s, 500);
 	for (size_t i = 0; i < 3; i++) {
 		int fd = lab_connect(&s.lab);
 		send_text(fd, sent[i]);
 		if (strcmp(sent[i], REOPEN) == 0)
 			expect_line(fd, END);
-		expect_line(fd, "no request came within 50 ms");
+		expect_line(fd, "no request came within 500 ms");
 		lab_expect_end(fd);
 		close(fd);
 	}
@@ -186,7 +186,6 @@ static void an_answer_must_be_taken(void **state)
 	/* It is hung up on: only then does poll() say so without a byte being read. */
 	struct pollfd polled = { .fd = fd, .events = POLLRDHUP };
 	assert_int_equal(poll(&polled, 1, PATIENCE_MS), 1);
-	expect_alive(&s);
 	close(fd);
 	serve_end(&s);
 }
