@@ -24,7 +24,8 @@
 struct pb_event *event_new(struct pb_span body, int64_t time_ms);
 /* The same with `room` bytes for attributes in the one allocation (see attribute_need()). */
 struct pb_event *event_new_room(struct pb_span body, int64_t time_ms, size_t room);
-/* The same attributes, time and id, another body (copied); seq and origin 0. NULL: out of memory. */
+/* The same attributes, time and id, another body (copied); seq and origin 0. NULL: out of
+ * memory. */
 struct pb_event *event_copy(const struct pb_event *, struct pb_span body);
 struct pb_event *event_ref(const struct pb_event *);
 void event_unref(const struct pb_event *);	/* [any]; NULL is fine */
@@ -39,7 +40,8 @@ const char *event_subject(const struct pb_event *);
 const char *event_content_type(const struct pb_event *);
 int64_t event_time(const struct pb_event *);
 struct pb_span event_body(const struct pb_event *);
-/* Any attribute by name (`type`, `id`, …, further ones), NULL when not set. `time` is event_time(). */
+/* Any attribute by name (`type`, `id`, …, further ones), NULL when not set. The time is
+ * event_time()'s. */
 const char *event_attr(const struct pb_event *, const char *name);
 /* The i-th further attribute, in the order they were set. */
 bool event_attr_at(const struct pb_event *, size_t i, const char **name, const char **value);

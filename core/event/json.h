@@ -26,7 +26,8 @@ int json_quote(struct buf *, struct pb_span text);
 /* Append the text of a valid JSON string, unescaped, \u0000 included; any other value as it is
  * written, without white space around it. 0, -EMSGSIZE or -ENOMEM. */
 int json_unquote(struct buf *, struct pb_span json);
-/* Does this content type say JSON? "", application/json, text/json, …+json; parameters ignored. */
+/* Does this content type say JSON? "", application/json, text/json, …+json; parameters do not
+ * count. */
 bool json_is_type(const char *content_type);
 
 #endif

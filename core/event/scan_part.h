@@ -12,7 +12,8 @@
 
 #include <patchbay/plugin.h>
 
-/* Past the bytes of a string that stand for themselves: ASCII but quotes, backslashes and controls. */
+/* Past the bytes of a string that stand for themselves: ASCII, but not quotes, backslashes or
+ * controls. */
 const char *scan_plain(const char *s, const char *end);
 /* The string whose opening quote is at *at. *escaped becomes true if a backslash is in it. */
 bool scan_string(const char **at, const char *end, bool *escaped);
@@ -20,7 +21,6 @@ bool scan_string(const char **at, const char *end, bool *escaped);
 bool scan_number(const char **at, const char *end);
 /* The escape at *at, in a string that scan_string() took: its bytes in UTF-8, 1 to 4. */
 size_t scan_unescape(const char **at, char utf8[static 4]);
-
 /* The next piece of the text between a taken string's quotes: a run that stands for itself,
  * in place, or one escape, in `utf8`. *at is before `end`, the closing quote. */
 struct pb_span scan_piece(const char **at, const char *end, char utf8[static 4]);

@@ -51,7 +51,9 @@ static void add_literal(struct template *t, const char *text, size_t len)
 
 static bool name_ok(const char *name)
 {
-	return *name != '\0' && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-")] == '\0';
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+	return len > 0 && name[len] == '\0';
 }
 
 /* The form that `tag` begins with, if any; *tag moves past it. */
@@ -99,6 +101,20 @@ static bool add_field(struct template *t, const char *tag, const char *end)
 	return part->path != NULL ? strlen(part->text) != 5 : name_ok(part->text);
 }
 
+static bool say_unclosed(struct pb_error *err, ptrdiff_t at)
+{
+	error_add(err, NULL, "\"{{\" at byte %td has no \"}}\"; \"{{{{\" stands for it", at);
+	return false;
+}
+
+static bool say_bad(struct pb_error *err, ptrdiff_t at, const char *tag, ptrdiff_t len)
+{
+	error_add(err, NULL, "\"{{%.*s}}\" at byte %td: expected {{NAME}}, {{json NAME}} or "
+		  "{{url NAME}}, NAME being an attribute, data or data.FIELD",
+		  len > 100 ? 100 : (int)len, tag, at);
+	return false;
+}
+
 static bool compile(struct template *t, const char *text, struct pb_error *err)
 {
 	const char *rest = text, *open, *end;
@@ -111,17 +127,10 @@ static bool compile(struct template *t, const char *text, struct pb_error *err)
 			continue;
 		}
 		end = strstr(open, "}}");
-		if (end == NULL) {
-			error_add(err, NULL, "\"{{\" at byte %td has no \"}}\"; \"{{{{\" stands for it",
-				  open - text);
-			return false;
-		}
-		if (!add_field(t, open + 2, end)) {
-			error_add(err, NULL, "\"{{%.*s}}\" at byte %td: expected {{NAME}}, {{json NAME}} or "
-				  "{{url NAME}}, NAME being an attribute, data or data.FIELD",
-				  end - open > 102 ? 100 : (int)(end - open - 2), open + 2, open - text);
-			return false;
-		}
+		if (end == NULL)
+			return say_unclosed(err, open - text);
+		if (!add_field(t, open + 2, end))
+			return say_bad(err, open - text, open + 2, end - open - 2);
 		rest = end + 2;
 	}
 	add_literal(t, rest, strlen(rest));

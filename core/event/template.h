@@ -17,9 +17,10 @@ struct template;
 /* NULL after error_add() that names the place and what was expected. */
 struct template *template_compile(const char *text, struct pb_error *);
 void template_free(struct template *);
-/* Append to `out`. 0; -ENOENT with the missing field's name in *missing (the template's own string), or
- * -EINVAL with the name of one whose text contains NUL; -EMSGSIZE, -ENOMEM. Then `out` holds what
- * it held before. [any] */
-int template_render(const struct template *, const struct pb_event *, struct buf *out, const char **missing);
+/* Append to `out`. 0; -ENOENT with the missing field's name in *missing (the template's own
+ * string), or -EINVAL with the name of one whose text contains NUL; -EMSGSIZE, -ENOMEM. Then `out`
+ * holds what it held before. [any] */
+int template_render(const struct template *, const struct pb_event *, struct buf *out,
+		    const char **missing);
 
 #endif

@@ -100,6 +100,7 @@ static void a_full_buffer_keeps_what_it_held(void **state)
 
 		assert_int_equal(buf_add_str(&out, "kept"), 0);
 		assert_int_equal(json_event(&out, ev), -EMSGSIZE);
+		assert_int_equal(out.len, 4);
 		assert_string_equal(out.data, "kept");
 		buf_free(&out);
 	}
@@ -306,11 +307,15 @@ static const struct {
 	bool ok;
 } base64[] = {	/* RFC 4648 section 10 first */
 	{ "", BYTES(""), true }, { "Zg==", BYTES("f"), true }, { "Zm8=", BYTES("fo"), true },
-	{ "Zm9v", BYTES("foo"), true }, { "Zm9vYg==", BYTES("foob"), true }, { "Zm9vYmE=", BYTES("fooba"), true },
+	{ "Zm9v", BYTES("foo"), true }, { "Zm9vYg==", BYTES("foob"), true },
+	{ "Zm9vYmE=", BYTES("fooba"), true },
 	{ "Zm9vYmFy", BYTES("foobar"), true }, { "+/+/", BYTES("\xfb\xff\xbf"), true },
-	{ "Zg", BYTES(""), false }, { "Zg=", BYTES(""), false }, { "Z===", BYTES(""), false }, { "====", BYTES(""), false },
-	{ "Zh==", BYTES(""), false }, { "Zm9=", BYTES(""), false }, { "Zg==Zg==", BYTES(""), false }, { "Z=g=", BYTES(""), false },
-	{ "-_-_", BYTES(""), false }, { "Zm9v\n", BYTES(""), false }, { "Zm 9v=== ", BYTES(""), false }, { "Zm9v====", BYTES(""), false },
+	{ "Zg", BYTES(""), false }, { "Zg=", BYTES(""), false }, { "Z===", BYTES(""), false },
+	{ "====", BYTES(""), false },
+	{ "Zh==", BYTES(""), false }, { "Zm9=", BYTES(""), false },
+	{ "Zg==Zg==", BYTES(""), false }, { "Z=g=", BYTES(""), false },
+	{ "-_-_", BYTES(""), false }, { "Zm9v\n", BYTES(""), false },
+	{ "Zm 9v=== ", BYTES(""), false }, { "Zm9v====", BYTES(""), false },
 };
 
 static void base64_both_ways(void **state)

@@ -86,6 +86,7 @@ static void what_is_rendered(void **state)
 		assert_int_equal(buf_add_char(&out, '>'), 0);
 		assert_int_equal(template_render(t, ev, &out, &missing), renders[i].rc);
 		assert_string_equal(out.data + 1, renders[i].rc == 0 ? renders[i].rendered : "");
+		assert_int_equal(out.len, strlen(out.data));
 		if (renders[i].missing == NULL)
 			assert_null(missing);
 		else
@@ -165,6 +166,7 @@ static void a_full_buffer_keeps_what_it_held(void **state)
 
 		assert_int_equal(buf_add_str(&out, "kept"), 0);
 		assert_int_equal(template_render(t, ev, &out, &missing), -EMSGSIZE);
+		assert_int_equal(out.len, 4);
 		assert_string_equal(out.data, "kept");
 		assert_null(missing);
 		buf_free(&out);
