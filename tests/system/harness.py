@@ -210,7 +210,9 @@ def curl(url, *options, data=None, timeout=20):
     """Ask with curl; `data` (bytes or text) makes it a POST of JSON unless a header says else."""
     argv = ["curl", "-sS", "-i", "--max-time", str(timeout * SLOW), "-H", "expect:"]
     if data is not None:
-        argv += ["-H", "content-type: application/json", "--data-binary", "@-"]
+        if not any(word.lower().startswith("content-type:") for word in options):
+            argv += ["-H", "content-type: application/json"]
+        argv += ["--data-binary", "@-"]
         data = data.encode() if isinstance(data, str) else data
     done = subprocess.run([*argv, *options, url], input=data, capture_output=True, check=False)
     assert done.returncode == 0, "curl: %s" % done.stderr.decode(errors="replace")
