@@ -60,6 +60,7 @@ struct stage {
 	_Atomic uint64_t events, passed, failures;
 };
 
+/* Workers without threads, their instances not opened. All arguments must outlive it. */
 void stage_init(struct stage *, const struct config_instance *, struct plugin_use *,
 		const struct instance_env *);
 /* Instances must be closed and threads ended; jobs left in the queue are freed. */

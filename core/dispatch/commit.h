@@ -38,7 +38,10 @@ struct commit {
 	struct watermarks *watermarks;
 };
 
+/* Commits go to the journal and then to the inbox, and carry the watermarks that moved. All must
+ * outlive it. */
 void commit_init(struct commit *, struct journal *, struct inbox *, struct watermarks *);
+/* Nobody may be waiting in it. */
 void commit_fini(struct commit *);
 /* Make the entry durable. 0, or -ENOSPC: nothing of it was stored. An I/O error ends the process: what is
  * on disk is no longer known. [any] */

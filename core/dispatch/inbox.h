@@ -62,7 +62,9 @@ struct intake {
 	int saved_result;
 };
 
+/* Empty; of committed events past `limit` bytes only the numbers are kept. */
 void inbox_init(struct inbox *, size_t limit);
+/* Nobody may use it any more; what is left in it must have been taken. */
 void inbox_fini(struct inbox *);
 /* The router's thread. */
 void inbox_take(struct inbox *, struct intake *);

@@ -85,7 +85,9 @@ struct lane {
 	char *title;			/* "route sink" */
 };
 
+/* An empty window of the route's way to the outlet; its watermark is 0 until it is recovered. */
 void lane_init(struct lane *, struct router *, struct route *, struct outlet *);
+/* Free it and the slots in its window. */
 void lane_fini(struct lane *);
 /* All before it are settled. */
 uint64_t lane_watermark(const struct lane *);

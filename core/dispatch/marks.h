@@ -13,6 +13,7 @@ struct mark {
 	struct pb_span value;	/* {NULL, 0}: the mark is removed */
 };
 
+/* Append one; the buffer's failure says whether it fit. */
 void marks_add(struct buf *, const struct mark *);
 /* Each in turn; *at begins at 0. False at the end, or where the bytes are no mark. */
 bool marks_next(struct pb_span data, size_t *at, struct mark *);

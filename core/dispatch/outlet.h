@@ -36,9 +36,12 @@ struct outlet {
 	char reason[256];		/* the last failure */
 };
 
+/* Without a lane; its instance is not opened. All arguments must outlive it. */
 void outlet_init(struct outlet *, const struct config_instance *, struct plugin_use *,
 		 const struct instance_env *, struct router *, struct inbox *);
+/* Its instance must be closed and nothing be in flight. */
 void outlet_fini(struct outlet *);
+/* The lane leads here. Before the router's thread starts. */
 void outlet_add_lane(struct outlet *, struct lane *);
 /* Send what may go out now. The router's thread. */
 void outlet_pump(struct outlet *);

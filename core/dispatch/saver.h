@@ -23,8 +23,11 @@ struct saver {
 	bool started;
 };
 
+/* Without a thread yet; its results go to the inbox. */
 void saver_init(struct saver *, struct state *, struct inbox *);
+/* The thread must have ended. */
 void saver_fini(struct saver *);
+/* Start the thread. 0 or -errno. */
 int saver_start(struct saver *);
 /* Hand it a batch, which is empty afterwards; it must not be busy. The result comes by the inbox. */
 void saver_apply(struct saver *, struct state_batch *);

@@ -27,9 +27,13 @@ struct sender {
 	bool started;
 };
 
+/* Without a thread yet; `name`, which must stay, will be its. */
 void sender_init(struct sender *, const char *name);
+/* The thread must have ended and the queue be empty. */
 void sender_fini(struct sender *);
+/* The outlet sends by this thread. Before sender_start(). */
 void sender_add(struct sender *, struct outlet *);
+/* Start the thread. 0 or -errno. */
 int sender_start(struct sender *);
 /* The batch is the sender's now. The router's thread. */
 void sender_queue(struct sender *, struct batch *);

@@ -19,6 +19,7 @@ struct timers {
 	size_t n, room;
 };
 
+/* Free the heap; the timers are their owners'. */
 void timers_free(struct timers *);
 /* Set or move. */
 void timer_set(struct timers *, struct timer *, int64_t at);

@@ -10,6 +10,8 @@ echo "layers:"
 awk -f $check/includes.awk $(sources core plugins) || status=1
 echo "lengths:"
 awk -f $check/lengths.awk $(sources core plugins tests) || status=1
+echo "prototypes:"
+awk -f $check/prototypes.awk $(sources include core plugins | grep '\.h$') || status=1
 echo "words:"
 awk -f $check/words.awk $(sources include core plugins tests) || status=1
 echo "built:"
