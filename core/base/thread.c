@@ -53,3 +53,17 @@ bool cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t ms)
 	until.tv_nsec = (long)(ns % NS);
 	return pthread_cond_timedwait(cond, mutex, &until) != ETIMEDOUT;
 }
+
+bool thread_join_until(pthread_t thread, int64_t deadline)
+{
+	struct timespec at = { deadline / 1000, deadline % 1000 * 1000000 };
+#ifdef __SANITIZE_THREAD__	/* gcc 12's does not see that pthread_clockjoin_np() joins */
+	struct timespec wall, mono;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	at.tv_sec += wall.tv_sec - mono.tv_sec;
+	return pthread_timedjoin_np(thread, NULL, &at) == 0;
+#else
+	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &at) == 0;
+#endif
+}

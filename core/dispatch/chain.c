@@ -64,7 +64,7 @@ struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, s
 	struct chain_job *job = xcalloc(1, sizeof *job);
 	*job = (struct chain_job){
 		.stages = stages, .n_stages = n_stages, .inbox = inbox, .n_slots = n,
-		.slots = xcalloc(n, sizeof(struct slot *)),
+		.event = event_ref(event), .slots = xcalloc(n, sizeof(struct slot *)),
 	};
 	memcpy(job->slots, slots, n * sizeof(struct slot *));
 	parts_add(&job->in, event_ref(event));
@@ -75,19 +75,21 @@ void chain_job_free(struct chain_job *job)
 {
 	parts_free(&job->in);
 	parts_free(&job->out);
+	event_unref(job->event);
 	free(job->slots);
 	free(job);
 }
 
-/* An event of its own for every pass: a second one made of the same event gets the id "ID~2". */
-static void name_parts(struct parts *out, size_t from, const struct pb_event *base)
+/* Every part has an id of its own: the event's, "ID~2", and so on, over all that the stage made, so
+ * that no two are alike whatever earlier stages did. */
+static void name_parts(struct parts *out, const struct pb_event *base)
 {
 	char id[EVENT_ID_MAX + 16];
-	for (size_t i = from; i < out->n; i++) {
-		if (i == from)
+	for (size_t i = 0; i < out->n; i++) {
+		if (i == 0)
 			snprintf(id, sizeof id, "%s", event_id(base));
 		else
-			snprintf(id, sizeof id, "%s~%zu", event_id(base), i - from + 1);
+			snprintf(id, sizeof id, "%s~%zu", event_id(base), i + 1);
 		event_set(out->list[i], "id", id);
 	}
 }
@@ -109,7 +111,6 @@ static void apply(struct stage_worker *w, const struct pb_event *ev)
 {
 	struct chain_job *job = w->job;
 	struct pb_error err;
-	size_t before = job->out.n;
 	w->own = event_copy(ev, event_body(ev));
 	if (w->own == NULL) {
 		job->failed = -EAGAIN;
@@ -125,8 +126,6 @@ static void apply(struct stage_worker *w, const struct pb_event *ev)
 	if (job->failed != 0)
 		snprintf(job->reason, sizeof job->reason, "filter %s: %s", w->self.name,
 			 error_text(&err)[0] != '\0' ? error_text(&err) : "failed");
-	else
-		name_parts(&job->out, before, ev);
 	error_free(&err);
 }
 
@@ -136,6 +135,7 @@ static void work(struct stage_worker *w, struct chain_job *job)
 	for (size_t i = 0; i < job->in.n && job->failed == 0; i++)
 		apply(w, job->in.list[i]);
 	w->job = NULL;
+	name_parts(&job->out, job->event);
 	atomic_fetch_add(&w->stage->events, job->in.n);
 	atomic_fetch_add(&w->stage->passed, job->failed == 0 ? job->out.n : 0);
 	atomic_fetch_add(&w->stage->failures, job->failed != 0);
@@ -216,7 +216,15 @@ void stage_stop(struct stage *st)
 	st->stopping = true;
 	pthread_cond_broadcast(&st->wake);
 	pthread_mutex_unlock(&st->lock);
-	for (size_t i = 0; i < st->n_workers; i++)
-		if (st->workers[i].started)
-			pthread_join(st->workers[i].thread, NULL);
+}
+
+bool stage_join(struct stage *st, int64_t deadline)
+{
+	bool all = true;
+	for (size_t i = 0; i < st->n_workers; i++) {
+		struct stage_worker *w = &st->workers[i];
+		w->started = w->started && !thread_join_until(w->thread, deadline);
+		all = all && !w->started;
+	}
+	return all;
 }

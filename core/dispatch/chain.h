@@ -32,6 +32,7 @@ struct chain_job {
 	struct stage *const *stages;	/* the route's */
 	size_t n_stages, at;		/* which is next */
 	struct inbox *inbox;
+	const struct pb_event *event;	/* what it began with */
 	struct slot **slots;		/* the router's */
 	size_t n_slots;
 	struct parts in, out;		/* of the present stage; `in` is the result at the end */
@@ -66,8 +67,10 @@ void stage_init(struct stage *, const struct config_instance *, struct plugin_us
 /* Instances must be closed and threads ended; jobs left in the queue are freed. */
 void stage_fini(struct stage *);
 int stage_start(struct stage *);
-/* Ask the workers to end after their present job, and wait for them. */
+/* Ask the workers to end after their present job. */
 void stage_stop(struct stage *);
+/* Wait for that until `deadline` (monotonic ms). False: one is still inside the plugin. */
+bool stage_join(struct stage *, int64_t deadline);
 
 /* A job for `event` (a reference is taken) and the slots; the list is copied. */
 struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, struct inbox *,

@@ -14,13 +14,20 @@
 #define WINDOW_SPARE 16
 #define WINDOW_BYTES (4u << 20)
 
+/* A strict lane's head waits in its place. Others may wait behind it, for their filter. */
+static void wait_for_head(struct lane *lane)
+{
+	if (lane->head != NULL && lane->head->state == SLOT_WAITING)
+		timer_sooner(&lane->router->timers, &lane->timer, lane->head->after);
+}
+
 static void timer_fired(struct timer *t)
 {
 	struct lane *lane = CONTAINER_OF(t, struct lane, timer);
 	struct slot *head = lane->head;
-	int64_t now = router_now(lane->router);
-	if (head != NULL && head->state == SLOT_WAITING && head->after <= now)
+	if (head != NULL && head->state == SLOT_WAITING && head->after <= router_now(lane->router))
 		slot_begin(lane->router, head);
+	wait_for_head(lane);
 	stragglers_due(lane);
 }
 
@@ -51,6 +58,11 @@ void lane_fini(struct lane *lane)
 	for (struct slot *s = lane->head, *next; s != NULL; s = next) {
 		next = s->next;
 		slot_free(s);
+	}
+	struct lane_row *row, *next_row;
+	HASH_ITER(hh, lane->rows, row, next_row) {
+		HASH_DEL(lane->rows, row);
+		free(row);
 	}
 	HASH_CLEAR(hh, lane->loose);
 	for (struct slot *s = lane->loose_head, *next; s != NULL; s = next) {
@@ -147,6 +159,33 @@ struct slot *lane_find_loose(struct lane *lane, uint64_t seq)
 	return slot;
 }
 
+bool lane_in_window(const struct lane *lane, uint64_t seq)
+{
+	const struct slot *slot = lane->head;
+	while (slot != NULL && slot->seq < seq)
+		slot = slot->next;
+	return slot != NULL && slot->seq == seq;
+}
+
+void lane_expect_row(struct lane *lane, uint64_t seq)
+{
+	struct lane_row *row = xcalloc(1, sizeof *row);
+	row->seq = seq;
+	HASH_ADD(hh, lane->rows, seq, sizeof row->seq, row);
+}
+
+bool lane_passes_over(struct lane *lane, uint64_t seq)
+{
+	struct lane_row *row = NULL;
+	if (lane->rows != NULL)
+		HASH_FIND(hh, lane->rows, &seq, sizeof seq, row);
+	if (row == NULL)
+		return false;
+	HASH_DEL(lane->rows, row);
+	free(row);
+	return true;
+}
+
 void lane_ready(struct slot *slot)
 {
 	struct lane *lane = slot->lane;
@@ -182,7 +221,10 @@ static void leave_window(struct lane *lane, struct slot *slot)
 	if (lane->ready == slot)
 		lane->ready = slot->next;
 	lane->settled_past_head = lane->head == slot ? 0 : lane->settled_past_head + 1;
+	if (lane->passed < slot->seq)
+		lane->passed = slot->seq;
 	detach(&lane->head, &lane->tail, slot);
+	wait_for_head(lane);
 	lane->count--;
 	lane->bytes -= event_size(slot->event);
 }

@@ -58,6 +58,13 @@ struct slot {
 	size_t response_len;
 };
 
+/* An event that has a row although the lane comes by it again: a crash or a stop came before the
+ * watermark could pass it. */
+struct lane_row {
+	UT_hash_handle hh;		/* by seq */
+	uint64_t seq;
+};
+
 struct lane {
 	struct router *router;
 	struct route *route;
@@ -73,7 +80,9 @@ struct lane {
 	struct slot *loose;		/* hash by seq */
 	struct slot *loose_head, *loose_tail;
 	size_t n_loose, n_flying;	/* n_flying: slots FLYING */
+	uint64_t passed;		/* slots below it have been passed by one that is settled */
 	size_t settled_past_head;	/* settled while the head was not */
+	struct lane_row *rows;		/* hash: events to be passed over when the lane comes by */
 	uint64_t published, saved;	/* watermarks: last given to a block, last in the state */
 	bool unsaved;			/* something real was settled since `saved` */
 	struct lane *dirty_next;	/* the router's list of lanes that moved */
@@ -98,6 +107,12 @@ struct slot *lane_push(struct lane *, const struct pb_event *, enum slot_state);
 /* A loose slot for a straggler that is tried again. */
 struct slot *lane_push_loose(struct lane *, const struct pb_event *, uint64_t seq, enum slot_state);
 struct slot *lane_find_loose(struct lane *, uint64_t seq);
+/* Is a slot of the window the event's? */
+bool lane_in_window(const struct lane *, uint64_t seq);
+/* At start: the event has a row, so that the lane passes it over when it comes by. */
+void lane_expect_row(struct lane *, uint64_t seq);
+/* Is this event to be passed over? Asked once, when the lane comes by. */
+bool lane_passes_over(struct lane *, uint64_t seq);
 /* It may be sent: filters are through, or its wait is over. */
 void lane_ready(struct slot *);
 /* The next slot that may be sent now, or NULL. In a strict lane only the first of the window, or, after `after`, the one

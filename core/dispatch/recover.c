@@ -216,6 +216,8 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 		fixed.due_ms = latest;
 		rows_put_straggler(&lane->router->open.batch, key, &fixed, row->due_ms);
 	}
+	if (key.seq >= lane->next)
+		lane_expect_row(lane, key.seq);
 	if (fixed.due_ms < lane->next_due_ms)
 		lane->next_due_ms = fixed.due_ms;
 	return true;
@@ -223,9 +225,11 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 
 static bool count_dead(void *arg, struct delivery_key key, const struct dead_row *row)
 {
-	(void)key;
+	struct lane *lane = arg;
 	(void)row;
-	((struct lane *)arg)->dead++;
+	lane->dead++;
+	if (key.seq >= lane->next)
+		lane_expect_row(lane, key.seq);
 	return true;
 }
 

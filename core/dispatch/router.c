@@ -17,7 +17,7 @@ static void tick(struct timer *t)
 {
 	struct router *r = CONTAINER_OF(t, struct router, tick);
 	settle_aged(r);
-	space_turn(r);
+	r->space_due = true;
 	log_flush();
 	timer_set(&r->timers, t, router_now(r) + TICK);
 }
@@ -113,6 +113,8 @@ void route_offer(struct router *r, struct route *route, const struct pb_event *e
 	for (size_t i = 0; i < route->n_lanes; i++) {
 		struct lane *lane = &route->lanes[i];
 		if (riding ? !lane->riding : !lane->live)
+			continue;
+		if (lane_passes_over(lane, event_seq(ev)))
 			continue;
 		if (!lane_has_room(lane)) {
 			lane_fall_behind(lane, event_seq(ev));

@@ -102,6 +102,7 @@ struct router {
 	struct meta_row meta;		/* as it was at the start */
 	int64_t urgent_since;		/* a row is in `open` since then, 0: none */
 	int64_t last_save, last_event;	/* monotonic */
+	bool space_due;			/* look for a segment that may go, when no save is under way */
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */
 	uint64_t unrouted, saves, lost;
@@ -172,7 +173,8 @@ int save_now(struct router *, bool clean);
 void save_last(struct router *);
 
 /* space.c */
-/* The oldest segment that nobody needs: put what its stragglers and dead letters need into `kept`. */
+/* The oldest segment that nobody needs: put what its stragglers and dead letters need into `kept`. Not while
+ * a save is under way: it would move rows while they are counted. */
 void space_turn(struct router *);
 /* A row that may need a kept event goes. */
 void space_release(struct router *, uint64_t seq);

@@ -154,6 +154,11 @@ int64_t save_turn(struct router *r)
 	int64_t now = router_now(r), due = due_at(r);
 	if (r->save_busy)
 		return TIMER_NEVER;
+	if (r->space_due) {
+		r->space_due = false;
+		space_turn(r);
+		due = due_at(r);
+	}
 	if (now < due)
 		return r->save_pending || r->urgent_since > 0 ? due : TIMER_NEVER;
 	if (!something_to_save(r)) {

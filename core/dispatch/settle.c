@@ -268,28 +268,30 @@ void settle_chained(struct router *r, struct chain_job *job)
 	chain_job_free(job);
 }
 
-/* What is under way for long while others pass it gets a row, so that the watermark may pass it and
- * a crash repeats only it. */
-static void age_window(struct router *r, struct lane *lane, int64_t since)
+/* A slot of a relaxed lane is under way while others pass it: it gets a row, so that the watermark
+ * may pass it and a crash repeats only it. */
+static void give_row(struct router *r, struct slot *slot)
 {
-	for (struct slot *s = lane->head; s != NULL; s = s->next) {
-		if (s->state != SLOT_FLYING || s->row_due_ms >= 0 || s->taken_ms > since)
-			continue;
-		put_row(r, s, 0);
-		save_wait(r, s, false, TIMER_NEVER);
+	bool under_way = slot->state == SLOT_FLYING || slot->state == SLOT_FILTERING;
+	if (!under_way || slot->row_due_ms >= 0)
+		return;
+	put_row(r, slot, 0);
+	save_wait(r, slot, false, TIMER_NEVER);
+}
+
+void settle_aged(struct router *r)
+{
+	int64_t old = router_now(r) - AGED_MS;
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		struct lane *lane = r->lanes[i];
+		struct slot *slot = lane->strict ? NULL : lane->head;
+		for (; slot != NULL && slot->seq < lane->passed && slot->taken_ms <= old; slot = slot->next)
+			give_row(r, slot);
 	}
 }
 
 void settle_passed(struct lane *lane)
 {
-	if (!lane->strict && lane->settled_past_head >= AGED_PASSED && lane->head->row_due_ms < 0)
-		age_window(lane->router, lane, lane->head->taken_ms);
-}
-
-void settle_aged(struct router *r)
-{
-	int64_t since = router_now(r) - AGED_MS;
-	for (size_t i = 0; i < r->n_lanes; i++)
-		if (!r->lanes[i]->strict && r->lanes[i]->settled_past_head > 0)
-			age_window(r, r->lanes[i], since);
+	if (!lane->strict && lane->settled_past_head >= AGED_PASSED && lane->head != NULL)
+		give_row(lane->router, lane->head);
 }

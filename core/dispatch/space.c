@@ -164,8 +164,10 @@ void space_saved(struct router *r, uint64_t trim_seq, struct journal_pos applied
 	if (trim_seq == 0)
 		return;
 	int gone = journal_trim(r->journal, trim_seq, applied);
-	if (gone > 0)
+	if (gone > 0) {
 		commit_room(r->commit);
+		r->space_due = true;	/* the next may go too */
+	}
 }
 
 void space_free(struct router *r)

@@ -18,20 +18,6 @@ struct stop {
 	bool late;
 };
 
-static bool join_until(pthread_t thread, int64_t deadline)
-{
-	struct timespec at = { deadline / 1000, deadline % 1000 * 1000000 };
-#ifdef __SANITIZE_THREAD__	/* gcc 12's does not see that pthread_clockjoin_np() joins */
-	struct timespec wall, mono;
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	at.tv_sec += wall.tv_sec - mono.tv_sec;
-	return pthread_timedjoin_np(thread, NULL, &at) == 0;
-#else
-	return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &at) == 0;
-#endif
-}
-
 static void note_late(struct stop *s, const char *title, const char *what)
 {
 	log_write(PB_WARN, title, "%s within shutdown_timeout", what);
@@ -48,7 +34,7 @@ static void stop_feeds(struct stop *s)
 		struct feed *f = d->feeds[i];
 		if (!f->started)
 			continue;
-		if (join_until(f->thread, s->deadline))
+		if (thread_join_until(f->thread, s->deadline))
 			f->started = false;
 		else
 			note_late(s, f->self.title, "did not stop");
@@ -105,6 +91,16 @@ static void wait_drained(struct stop *s)
 				  "did not answer what was in flight");
 }
 
+static void stop_stages(struct stop *s)
+{
+	struct dispatch *d = s->d;
+	for (size_t i = 0; i < d->n_stages; i++)
+		stage_stop(d->stages[i]);
+	for (size_t i = 0; i < d->n_stages; i++)
+		if (!stage_join(d->stages[i], s->deadline))
+			note_late(s, d->stages[i]->workers[0].self.title, "did not stop");
+}
+
 bool dispatch_stop(struct dispatch *d)
 {
 	struct router *r = &d->router;
@@ -117,8 +113,7 @@ bool dispatch_stop(struct dispatch *d)
 	stop_sinks(&s);
 	if (r->started)
 		wait_drained(&s);
-	for (size_t i = 0; i < d->n_stages; i++)
-		stage_stop(d->stages[i]);
+	stop_stages(&s);
 	if (r->started) {
 		atomic_store(&r->stop, true);
 		inbox_wake(&r->inbox);

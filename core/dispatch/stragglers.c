@@ -17,9 +17,8 @@
 #define LOOK_AGAIN 1000		/* ms, when a lane has no room for more */
 
 struct due_list {
-	const struct lane *lane;
+	struct lane *lane;
 	int64_t now;
-	uint64_t below;			/* rows from here on are of slots in the window */
 	uint64_t seqs[AT_ONCE];
 	int64_t due[AT_ONCE];
 	size_t n, room;
@@ -33,7 +32,8 @@ static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 		list->next_ms = due_ms;
 		return false;
 	}
-	if (key.seq < list->below && lane_find_loose((struct lane *)list->lane, key.seq) == NULL) {
+	/* What is at work already comes back by itself. */
+	if (lane_find_loose(list->lane, key.seq) == NULL && !lane_in_window(list->lane, key.seq)) {
 		list->seqs[list->n] = key.seq;
 		list->due[list->n++] = due_ms;
 	}
@@ -96,7 +96,7 @@ void stragglers_due(struct lane *lane)
 		return;
 	}
 	struct due_list list = {
-		.lane = lane, .now = now, .below = lane_watermark(lane), .next_ms = TIMER_NEVER,
+		.lane = lane, .now = now, .next_ms = TIMER_NEVER,
 		.room = lane->n_loose < AT_ONCE && lane->outlet->breaker.state == BREAKER_CLOSED ?
 			AT_ONCE - lane->n_loose : 0,
 	};
