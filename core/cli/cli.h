@@ -29,8 +29,8 @@ struct cli_command {
 	int (*run)(struct cli *);	/* NULL: the one that cli_main() is handed */
 };
 
-/* Choose the command and run it; what it returns is the exit status. The daemon itself is above this
- * folder: main.c hands in `run`; with NULL there is no such command. */
+/* Choose the command and run it; what it returns is the exit status. The daemon itself is above
+ * this folder: main.c hands in `run`; with NULL there is no such command. */
 int cli_main(int argc, char *argv[], int (*run)(struct cli *));
 /* Say on standard error what is wrong with how the command was called. Returns CLI_USAGE. */
 int cli_usage(const struct cli *, const char *fmt, ...) PB_PRINTF(2, 3);

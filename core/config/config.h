@@ -23,7 +23,8 @@ struct config_plugins {
 	/* Optional: told `plugin_dir` once, before the first find(). */
 	void (*folder)(void *arg, const char *plugin_dir);
 	/* True when there is such a plugin and it offers this kind; *table may be NULL (no options).
-	 * *most is a sink's max_batch, *repeat whether `workers` may be above 1. False after error_add(). */
+	 * *most is a sink's max_batch, *repeat whether `workers` may be above 1. False after
+	 * error_add(). */
 	bool (*find)(void *arg, enum config_kind, const char *plugin, const struct pb_option **table,
 		     uint32_t *most, bool *repeat, struct pb_error *);
 };
@@ -35,7 +36,7 @@ struct config_instance {
 	struct options *options;
 	struct retry retry;		/* sinks */
 	bool used;			/* some route names it */
-	bool sound;			/* nothing of its section is wrong; else `options` may be NULL */
+	bool sound;	/* nothing of its section is wrong; else `options` may be NULL */
 };
 
 struct config_route {
@@ -63,11 +64,12 @@ struct config *config_load(const char *path, const struct config_plugins *, stru
 void config_free(struct config *);
 struct config_instance *config_find(const struct config *, enum config_kind, const char *name);
 
-/* The core's own tables. [patchbay]: state, include, plugin_dir, max_size, max_event, shutdown_timeout, segment_size,
- * log_level, control, … */
+/* The core's own tables. [patchbay]: state, include, plugin_dir, max_size, max_event,
+ * shutdown_timeout, segment_size, log_level, control, … */
 extern const struct pb_option config_core_table[];
 extern const struct pb_option config_route_table[];
-/* What all instances of a kind share: `plugin`, `workers`, `retry`, `order`, `timeout`, `max_batch`, … */
+/* What all instances of a kind share: `plugin`, `workers`, `retry`, `order`, `timeout`,
+ * `max_batch`, … */
 const struct pb_option *config_common_table(enum config_kind);
 
 #endif

@@ -25,7 +25,8 @@ struct line {
 
 struct lines;
 
-/* The lines of `data`, which is copied. `file` is named in errors and must outlive it, as the report must. */
+/* The lines of `data`, which is copied. `file` is named in errors and must outlive it, as the
+ * report must. */
 struct lines *lines_open(struct pb_span data, const char *file, struct report *);
 void lines_close(struct lines *);
 /* The next logical line; those in error are reported and left out. False at the end. */

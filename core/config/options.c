@@ -312,9 +312,11 @@ static char *without(const char *text, const char *word)
 {
 	struct buf b = BUF_INIT(REPORTED_MAX);
 	size_t len = strlen(word);
-	for (const char *found; len > 0 && (found = strstr(text, word)) != NULL; text = found + len) {
+	const char *found;
+	while (len > 0 && (found = strstr(text, word)) != NULL) {
 		buf_add(&b, text, (size_t)(found - text));
 		buf_add_str(&b, "(secret)");
+		text = found + len;
 	}
 	buf_add_str(&b, text);
 	char *clean = buf_take(&b);

@@ -34,19 +34,23 @@ struct section {
 	bool public;		/* it stands in a file that every user can read */
 };
 
-/* What an option table itself gets wrong (a default outside its limits, a bad name, no help, a choice
- * without choices, a name twice or in `common`): entries in `err`, one each. True when it is sound. */
-bool options_table_sound(const struct pb_option *own, const struct pb_option *common, struct pb_error *err);
+/* What an option table itself gets wrong (a default outside its limits, a bad name, no help, a
+ * choice without choices, a name twice or in `common`): entries in `err`, one each. True when
+ * it is sound. */
+bool options_table_sound(const struct pb_option *own, const struct pb_option *common,
+			 struct pb_error *err);
 
-/* Parse `section` against the tables (either may be NULL). Everything wrong goes to the report: unknown
- * keys (with the nearest name), bad values (with what was expected), missing required ones. Always returns
- * an object; one with errors must not be used for opening. `own` and `common` must outlive it. */
+/* Parse `section` against the tables (either may be NULL). Everything wrong goes to the report:
+ * unknown keys (with the nearest name), bad values (with what was expected), missing required
+ * ones. Always returns an object; one with errors must not be used for opening. `own` and
+ * `common` must outlive it. */
 struct options *options_read(struct section *, const struct pb_option *own,
 			     const struct pb_option *common, struct report *);
 void options_free(struct options *);
 
-/* The values, valid until options_free(): the text of every type that is no number or list; a number,
- * ms or bytes; a list that ends in NULL; was it written; the compiled template, NULL when unset. */
+/* The values, valid until options_free(): the text of every type that is no number or list; a
+ * number, ms or bytes; a list that ends in NULL; was it written; the compiled template, NULL
+ * when unset. */
 const char *options_str(const struct options *, const char *name);
 int64_t options_int(const struct options *, const char *name);
 bool options_bool(const struct options *, const char *name);
@@ -59,8 +63,9 @@ int options_type(const struct options *, const char *name);
 struct place options_place(const struct options *, const char *name);
 /* True when both hold the same values: an unchanged section over a reload. */
 bool options_equal(const struct options *, const struct options *);
-/* Move every entry of `err` to the report at the option's own line or the section's. One about an option
- * that is secret, or came from a ${…}, has "(secret)" where it quotes its value. */
-void options_report(const struct options *, const char *title, struct pb_error *err, struct report *);
+/* Move every entry of `err` to the report at the option's own line or the section's. One about
+ * an option that is secret, or came from a ${…}, has "(secret)" where it quotes its value. */
+void options_report(const struct options *, const char *title, struct pb_error *err,
+		    struct report *);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * report.h - everything that is wrong with a configuration, all at once.
  *
- * Printed as "FILE:LINE: [section] key: what is wrong, what was expected", in the order of file and line.
+ * Printed as "FILE:LINE: [section] key: what is wrong, what was expected", in the order of file
+ * and line.
  */
 #ifndef CONFIG_REPORT_H
 #define CONFIG_REPORT_H

@@ -14,8 +14,8 @@ struct retry {
 	int64_t *waits;	/* ms */
 };
 
-/* "5s, 5m, 30m", "exponential(1s, 1h, 20)" (first, cap, count; doubling) or "none". 0, or -EINVAL after
- * error_add(err, "retry", …). */
+/* "5s, 5m, 30m", "exponential(1s, 1h, 20)" (first, cap, count; doubling) or "none". 0, or
+ * -EINVAL after error_add(err, "retry", …). */
 int retry_parse(const char *text, struct retry *, struct pb_error *err);
 void retry_free(struct retry *);
 

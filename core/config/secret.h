@@ -13,8 +13,8 @@
 
 #define SECRET_MAX (64 * 1024)
 
-/* Replace what stands in setting->value, and say so in its members `secret`, `failed` and `exposed`.
- * What is wrong goes to the report, never with what came out. */
+/* Replace what stands in setting->value, and say so in its members `secret`, `failed` and
+ * `exposed`. What is wrong goes to the report, never with what came out. */
 void secret_fill(struct setting *, const char *title, struct report *);
 
 #endif

@@ -8,8 +8,9 @@
 #define SECTION_SETTINGS_MAX 1000
 #define SECTION_KEY_MAX 63
 
-/* The section that a line "[sink team]" begins, `len` bytes. When it is none, what is wrong goes to the
- * report and the section has kind "": what stands in it is read and left out. Never NULL. */
+/* The section that a line "[sink team]" begins, `len` bytes. When it is none, what is wrong
+ * goes to the report and the section has kind "": what stands in it is read and left out. Never
+ * NULL. */
 struct section *section_new(const char *line, size_t len, struct place, struct report *);
 void section_free(struct section *);
 /* Add a setting. A key that stands there already is reported with its first place and left out. */

@@ -12,8 +12,9 @@ struct suggest {
 
 /* Begin for `word`, which must outlive it. */
 void suggest_begin(struct suggest *, const char *word);
-/* Offer a valid name. It is near when at most a third (rounded up), and not all, of the longer word's letters
- * would have to change (insert, delete, replace, swap neighbours). The first of equals wins. */
+/* Offer a valid name. It is near when at most a third (rounded up), and not all, of the longer
+ * word's letters would have to change (insert, delete, replace, swap neighbours). The first of
+ * equals wins. */
 void suggest_offer(struct suggest *, const char *name);
 
 #define SUGGEST_TEXT_SIZE 160

@@ -21,8 +21,9 @@ struct value {
 	struct template *template;	/* PB_TEMPLATE that is set */
 };
 
-/* Parse `text`; with `hide` it is not quoted in an error. "" is the unset value of every type. False
- * after error_add(err, option's name, what is wrong and what was expected); *value is then unset. */
+/* Parse `text`; with `hide` it is not quoted in an error. "" is the unset value of every type.
+ * False after error_add(err, option's name, what is wrong and what was expected); *value is
+ * then unset. */
 bool value_parse(struct value *, const struct pb_option *, const char *text, bool hide,
 		 struct pb_error *err);
 void value_free(struct value *);

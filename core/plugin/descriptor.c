@@ -154,7 +154,7 @@ struct descriptor *descriptor_new(const void *raw, const char *name, struct pb_e
 	if (!check_abi(plugin, &c))
 		return NULL;
 	struct descriptor *d = xcalloc(1, sizeof *d);
-	memcpy(&d->plugin, plugin, plugin->size < sizeof d->plugin ? plugin->size : sizeof d->plugin);
+	copy_sized(&c, &d->plugin, sizeof d->plugin, plugin, END_OF(struct pb_plugin, unload));
 	d->plugin.source = NULL;
 	d->plugin.filter = NULL;
 	d->plugin.sink = NULL;

@@ -8,9 +8,10 @@
 
 struct descriptor;
 
-/* A copy of `raw`, the plugin's symbol, in which members that the plugin does not have read as zero, and a
- * sink's max_batch is 1 at least. `name` is the file's name less ".so". NULL after error_add(err, "plugin", …), one
- * entry a fault: wrong ABI (both numbers), another name, missing functions, contradictory option tables. */
+/* A copy of `raw`, the plugin's symbol, in which members that the plugin does not have read as
+ * zero, and a sink's max_batch is 1 at least. `name` is the file's name less ".so". NULL after
+ * error_add(err, "plugin", …), one entry a fault: wrong ABI (both numbers), another name,
+ * missing functions, contradictory option tables. */
 struct descriptor *descriptor_new(const void *raw, const char *name, struct pb_error *err);
 void descriptor_free(struct descriptor *);
 /* The copy, valid until descriptor_free(). */

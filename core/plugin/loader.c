@@ -91,7 +91,8 @@ static int only_plugins(const struct dirent *entry)
 	return section_name_valid(name);
 }
 
-/* The names of the folder's plugins, sorted; ends in NULL, freed by free_names(). NULL: cannot be read. */
+/* The names of the folder's plugins, sorted; ends in NULL, freed by free_names(). NULL: cannot
+ * be read. */
 static char **list_names(const struct loader *loader)
 {
 	struct dirent **entries;

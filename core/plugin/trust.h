@@ -12,8 +12,8 @@
 
 #include <patchbay/plugin.h>
 
-/* Is the regular file `path`, with all that leads to it, safe? False after error_add(err, "plugin", …) that
- * names the first path that is not. */
+/* Is the regular file `path`, with all that leads to it, safe? False after error_add(err,
+ * "plugin", …) that names the first path that is not. */
 bool trust_file(const char *path, struct pb_error *err);
 
 #endif

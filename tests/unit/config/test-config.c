@@ -28,8 +28,8 @@ static void take_folder(void *arg, const char *plugin_dir)
 	snprintf(told_folder, sizeof told_folder, "%s", plugin_dir);
 }
 
-/* "null" has no options and is all kinds; "post" is a sink of ten at once; "many" a source of several,
- * "hear" one that listens. */
+/* "null" has no options and is all kinds; "post" is a sink of ten at once; "many" a source of
+ * several, "hear" one that listens. */
 static bool find(void *arg, enum config_kind kind, const char *plugin,
 		 const struct pb_option **table, uint32_t *most, bool *repeat, struct pb_error *err)
 {
@@ -165,7 +165,8 @@ static void routes_name_what_there_is(void **state)
 	     "f:7: [route r] filters: there is no [filter f]\n"
 	     "f:8: [route r] to: there is no [sink oot]; did you mean out?\n"
 	     "f:8: [route r] to: names out twice\n");
-	says(SOURCE SINK "[route r]\n", "f:5: [route r] to: is missing; expected a list: The sinks that each event is delivered to.\n");
+	says(SOURCE SINK "[route r]\n", "f:5: [route r] to: is missing; expected a list: The "
+	     "sinks that each event is delivered to.\n");
 	says(SOURCE SINK "[route r]\nto =\n", "f:6: [route r] to: is empty; expected words or \"quoted "
 	     "strings\" between commas\n");
 	says(SOURCE SINK "[route r]\nto = in\n",
