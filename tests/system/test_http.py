@@ -428,8 +428,6 @@ def test_stop_under_load(serve, workers):
 ])
 def test_check(serve, option, value, words):
     daemon = serve(start=False, **{option: value})
-
-
     done = daemon.command("check")
     assert done.returncode == 1
     complaint, = (done.stdout + done.stderr).splitlines()
