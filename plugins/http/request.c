@@ -11,8 +11,8 @@
 #include "http/strict.h"
 
 #define REQUEST_MAGIC 0x52455131
-#define FIRST_ROOM (64 * 1024)	/* the most set aside for a body on its sender's word */
-#define DRAIN_MAX (64 * 1024)	/* a refused body up to this is read, and the connection kept */
+#define FIRST_ROOM ((size_t)64 * 1024)	/* the most set aside for a body on its sender's word */
+#define DRAIN_MAX ((size_t)64 * 1024)	/* a refused body up to this is read, and the connection kept */
 
 enum request_state {
 	REQUEST_HEAD,		/* the header is not in */
