@@ -48,6 +48,10 @@ static int roll(struct segmented *j)
 	int file = as_no_space(segment_create(j->files, &header));
 	if (file == -ENOSPC)
 		return file;
+	if (file == -EMFILE || file == -ENFILE || file == -ENOMEM) {
+		log_warn("journal: %s: cannot make a segment yet: %s", j->folder, strerror(-file));
+		return 0;	/* this one can just as well grow on */
+	}
 	if (file < 0)
 		return fail(j, "cannot make a segment", file);
 	struct segment *s = segment_new(&header, file, SEGMENT_HEADER);

@@ -5,8 +5,8 @@
  * it gets the next sequence number; numbers never restart and are never used twice. The
  * journal knows framed records, not what they mean. It reads back any of them, cuts a
  * torn tail at open, sets a broken block aside and goes on, and gives up segments that
- * nobody needs. Two implementations: segments on disk (segment.c, block.c, recover.c)
- * and one in memory that crashes on demand (simulated.c).
+ * nobody needs. One implementation over two kinds of files: on disk (files.c), and in
+ * memory, where they crash on demand (simulated.c).
  *
  * Threads: one append at a time (the committing thread); everything else from one other
  * thread (the router's), at the same time as an append.

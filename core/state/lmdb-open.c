@@ -1,7 +1,9 @@
 /* lmdb-open.c - open or make the environment; what another version wrote is left as it is. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/memory.h"
@@ -74,10 +76,26 @@ static int make_tables(struct lmdb *l)
 	return r;
 }
 
+/* LMDB syncs its file but not that file's name; and the folder may be as new. */
+static int sync_name(const char *folder)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = above < 0 || fsync(fd) != 0 || fsync(above) != 0 ? errno : 0;
+	if (above >= 0)
+		close(above);
+	close(fd);
+	return r;
+}
+
 static int open_tables(struct lmdb *l)
 {
 	int r = open_old_tables(l);
-	return lmdb_errno(r == MDB_NOTFOUND ? make_tables(l) : r);
+	if (r == MDB_NOTFOUND)
+		r = make_tables(l);
+	return lmdb_errno(r != 0 ? r : sync_name(l->folder));
 }
 
 static int open_env(struct lmdb *l, uint64_t max_size)

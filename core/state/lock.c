@@ -29,12 +29,26 @@ static int lock_file(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* A folder that was just made must itself survive a crash. */
+static int make_folder(const char *folder)
+{
+	if (mkdir(folder, 0700) != 0)
+		return errno == EEXIST ? 0 : -errno;
+	char *above = xasprintf("%s/..", folder);
+	int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 || fsync(fd) != 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	free(above);
+	return r;
+}
+
 int store_lock(const char *folder, struct pb_error *error)
 {
-	if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-		int r = -errno;
-		error_add(error, NULL, "%s: %s", folder, strerror(-r));
-		return r;
+	int made = make_folder(folder);
+	if (made != 0) {
+		error_add(error, NULL, "%s: %s", folder, strerror(-made));
+		return made;
 	}
 	char *path = xasprintf("%s/lock", folder);
 	int fd = lock_file(path);

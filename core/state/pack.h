@@ -8,6 +8,8 @@
 #include "base/span.h"
 #include "state/state.h"
 
+#define PACK_MAX (PTRDIFF_MAX - 1)	/* of a value's buffer: memory is the limit */
+
 /* A row's value being written; as long as it gets. Its failures show in batch_put_buf(). */
 static inline void pack_u32(struct buf *to, uint32_t v)
 {

@@ -4,8 +4,6 @@
 #include "state/pack.h"
 #include "state/rows.h"
 
-#define PACK_MAX (PTRDIFF_MAX - 1)
-
 static struct pack_key delivery_key(struct delivery_key d)
 {
 	struct pack_key key = { .len = 0 };

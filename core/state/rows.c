@@ -8,7 +8,6 @@
 #include "state/pack.h"
 
 #define META_KEY "store"
-#define PACK_MAX (PTRDIFF_MAX - 1)
 
 void batch_put_buf(struct state_batch *b, enum state_table table, const struct pack_key *key,
 		   struct buf *value)
