@@ -110,6 +110,15 @@ static void check_common(const struct config_instance *in, const struct describe
 			  described->most);
 }
 
+/* Was a ${…} of it reported when the file was read? */
+static bool any_failed(const struct section *section)
+{
+	for (size_t i = 0; i < section->n; i++)
+		if (section->settings[i].failed)
+			return true;
+	return false;
+}
+
 static void read_instance(struct loading *l, struct config_instance *in, struct section *section)
 {
 	struct described described = { .most = 1 };
@@ -124,7 +133,7 @@ static void read_instance(struct loading *l, struct config_instance *in, struct 
 	if (in->kind == CONFIG_SINK)
 		retry_parse(options_str(in->options, "retry"), &in->retry, &err);
 	options_report(in->options, in->title, &err, l->report);
-	in->sound = l->report->errors == before;
+	in->sound = l->report->errors == before && !any_failed(section);
 }
 
 static void load_instance(struct loading *l, enum config_kind kind, struct section *section)

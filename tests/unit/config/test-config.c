@@ -193,6 +193,19 @@ static void listeners_in_one_place_are_warned_of(void **state)
 	says(text, "f:10: warning: [source b] listen: [source a] listens there too\n");
 }
 
+/* Its plugin must not be asked about a default that nobody wrote. */
+static void an_instance_without_its_secret_is_unsound(void **state)
+{
+	(void)state;
+	struct report report;
+	struct config *c = load(SOURCE SINK "retry = ${env:PB_TEST_NONE}\n" ROUTE, &report);
+	assert_int_equal(report.errors, 1);
+	assert_true(config_find(c, CONFIG_SOURCE, "in")->sound);
+	assert_false(config_find(c, CONFIG_SINK, "out")->sound);
+	config_free(c);
+	report_free(&report);
+}
+
 static void what_is_surely_wrong_is_warned_of(void **state)
 {
 	(void)state;
@@ -241,6 +254,7 @@ int main(void)
 		IN_FOLDER(routes_name_what_there_is),
 		IN_FOLDER(names_from_secrets_are_not_shown),
 		IN_FOLDER(listeners_in_one_place_are_warned_of),
+		IN_FOLDER(an_instance_without_its_secret_is_unsound),
 		IN_FOLDER(what_is_surely_wrong_is_warned_of),
 		cmocka_unit_test(tables_of_the_core_are_sound),
 	};
