@@ -5,6 +5,7 @@
  * Nobody reads beyond the committed end, so a block shows only when it is durable; until
  * then a failure for want of space is undone by cutting the file back.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "base/crc32c.h"
@@ -131,6 +132,7 @@ int segments_append(struct journal *journal, const struct pb_span parts[], size_
 		    uint64_t *first_seq)
 {
 	struct segmented *j = segmented_of(journal);
+	assert(block_parts_hold(parts, n, events));
 	if (j->failed != 0)
 		return j->failed;
 	struct block_header block = { .events = events };

@@ -91,6 +91,43 @@ bool block_record(struct pb_span records, size_t *at, uint32_t *kind, struct pb_
 	return true;
 }
 
+/* Frames being counted; parts may end within one. */
+struct frames {
+	unsigned char head[RECORD_HEADER];
+	size_t have;		/* bytes of it */
+	size_t payload;		/* bytes still to come */
+	uint32_t events;
+};
+
+static void count_frames(struct frames *f, const unsigned char *data, size_t len)
+{
+	while (len > 0) {
+		size_t want = f->payload > 0 ? f->payload : RECORD_HEADER - f->have;
+		size_t taken = want < len ? want : len;
+		if (f->payload > 0) {
+			f->payload -= taken;
+		} else {
+			memcpy(f->head + f->have, data, taken);
+			f->have += taken;
+		}
+		if (f->have == RECORD_HEADER) {
+			f->events += get_le32(f->head) == RECORD_EVENT;
+			f->payload = get_le32(f->head + 4);
+			f->have = 0;
+		}
+		data += taken;
+		len -= taken;
+	}
+}
+
+bool block_parts_hold(const struct pb_span parts[], size_t n, uint32_t events)
+{
+	struct frames f = { .events = 0 };
+	for (size_t i = 0; i < n; i++)
+		count_frames(&f, parts[i].data, parts[i].len);
+	return f.have == 0 && f.payload == 0 && f.events == events;
+}
+
 size_t record_begin(struct buf *to, enum record_kind kind)
 {
 	unsigned char head[RECORD_HEADER] = { 0 };

@@ -51,6 +51,10 @@ int block_check(const struct block_header *, const void *records);
  * (then *at is not the end). */
 bool block_record(struct pb_span records, size_t *at, uint32_t *kind, struct pb_span *data);
 
+/* Are the parts, one after another, whole records with this many events? For assertions: what does not hold here would
+ * be a damaged block to every reader. */
+bool block_parts_hold(const struct pb_span parts[], size_t n, uint32_t events);
+
 static inline uint64_t block_size(const struct block_header *b)
 {
 	return BLOCK_HEADER + (uint64_t)b->length;

@@ -108,8 +108,8 @@ static inline struct journal_cursor *journal_cursor_at(struct journal *j, struct
 	return j->ops->cursor_at(j, pos);
 }
 
-/* 1: a record; 0: the end of what is committed (call again later); -errno. A damaged block is set aside,
- * counted and passed over. A cursor whose segment was trimmed goes on with the oldest one. */
+/* 1: a record; 0: the end of what is committed (call again later); -errno: a file cannot be read, nothing is passed
+ * over, try again. A damaged block is set aside, counted and passed over. A cursor whose segment was trimmed goes on with the oldest one. */
 static inline int journal_next(struct journal *j, struct journal_cursor *c, struct record *r)
 {
 	return j->ops->next(c, r);

@@ -31,7 +31,7 @@ int window_need(struct window *w, struct segmented *j, const struct view *view, 
 		int r = window_fit(w, want > WINDOW_SIZE ? want : WINDOW_SIZE);
 		if (r == 0)
 			r = files_read(j->files, view->file, w->data, want, offset, &w->len);
-		if (r != 0) {
+		if (r != 0 && w->len < len) {	/* what was read ahead does not matter */
 			w->len = 0;
 			return r;
 		}
