@@ -64,7 +64,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 		event.events |= EPOLLOUT;
 	if (known == NULL)
 		curl_multi_assign(loop->multi, fd, loop);
-	return epoll_ctl(loop->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+	/* A descriptor may have been closed and opened again in between. Anything else that
+	 * fails ends in that attempt's time-out: an error here would end the multi handle. */
+	int error = epoll_ctl(loop->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+	if (error < 0 && (errno == EEXIST || errno == ENOENT))
+		epoll_ctl(loop->epoll, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+	return 0;
 }
 
 static int on_timer(CURLM *multi, long timeout, void *arg)
