@@ -10,6 +10,7 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/span.h"
+#include "dispatch/delivery.h"
 #include "event/event.h"
 
 #define TURNS_MAX 100000
@@ -148,15 +149,24 @@ struct lab *lab_new(void)
 	return lab;
 }
 
+/* What a dead process's sinks held, nobody answers. */
+static void drop_held(struct lab_sink *sink)
+{
+	for (size_t i = 0; i < sink->n_held; i++)
+		if (sink->held[i] != NULL)
+			batch_unref(sink->held[i]->batch);
+	*sink = (struct lab_sink){ .always = sink->always };
+}
+
 static void close_engine(struct lab *lab)
 {
+	for (size_t i = 0; i < sizeof lab->sinks / sizeof lab->sinks[0]; i++)
+		drop_held(&lab->sinks[i]);
 	dispatch_free(lab->d);
 	journal_close(lab->env.journal);
 	state_close(lab->env.state);
 	config_free(lab->config);
 	lab->d = NULL;
-	for (size_t i = 0; i < sizeof lab->sinks / sizeof lab->sinks[0]; i++)
-		lab->sinks[i] = (struct lab_sink){ .always = lab->sinks[i].always };
 }
 
 void lab_free(struct lab *lab)
@@ -230,6 +240,13 @@ void lab_emit(struct lab *lab, const char *type, const char *body)
 	pb_event_set(ev, "type", type);
 	assert_int_equal(feed_emit(f, &ev, 1, NULL, (void *)type), 0);
 	feed_commit(f);
+}
+
+void lab_answer(struct lab *lab, size_t sink, size_t i, enum pb_code code)
+{
+	struct pb_delivery **held = &lab->sinks[sink].held[i];
+	pb_answer(*held, code, 0, (struct pb_span){ NULL, 0 }, "said late");
+	*held = NULL;
 }
 
 /* What the threads of a daemon would do: each its next step. */

@@ -23,7 +23,7 @@
 struct lab_sink {
 	char seen[16384];		/* "TYPE/ATTEMPT " for each delivery */
 	const char *always;		/* instead of what bodies say */
-	struct pb_delivery *held[256];
+	struct pb_delivery *held[256];	/* NULL once answered */
 	size_t n_held;
 };
 
@@ -50,6 +50,8 @@ void lab_stop(struct lab *);
 void lab_crash(struct lab *);
 /* Emit one event by source `drive` (the first source), its body being `answer`, and commit. */
 void lab_emit(struct lab *, const char *type, const char *answer);
+/* Answer the i-th delivery that the sink holds. */
+void lab_answer(struct lab *, size_t sink, size_t i, enum pb_code);
 /* Turns until nothing is to be done at once. */
 void lab_settle(struct lab *);
 /* Let time pass, with turns every so often. */

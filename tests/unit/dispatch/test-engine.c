@@ -237,7 +237,7 @@ static void behind_and_caught_up(void **state)
 	}
 	assert_false(lab_lane(lab, "r s0")->live);
 	assert_true(lab_lane(lab, "r s0")->count < 50);
-	pb_answer(lab->sinks[0].held[0], PB_OK, 0, SPAN_NONE, NULL);
+	lab_answer(lab, 0, 0, PB_OK);
 	lab_settle(lab);
 	assert_string_equal(lab->sinks[0].seen, expected);
 	assert_true(lab_lane(lab, "r s0")->live);
@@ -270,7 +270,7 @@ static void an_aged_delivery_is_answered_after_all(void **state)
 	lab_emit(lab, "a", "ok");
 	lab_settle(lab);
 	lab_wait(lab, 3000);
-	pb_answer(lab->sinks[0].held[0], PB_OK, 0, SPAN_NONE, NULL);
+	lab_answer(lab, 0, 0, PB_OK);
 	lab_settle(lab);
 	lab_wait(lab, 5000);
 	assert_string_equal(lab->sinks[0].seen, "slow/1 a/1 ");
@@ -311,9 +311,9 @@ static void only_the_missing_part_is_sent_again(void **state)
 	lab_settle(lab);
 	assert_int_equal(lab->sinks[0].n_held, 3);
 	assert_string_equal(pb_event_id(pb_delivery_event(lab->sinks[0].held[1])) + 36, "~2");
-	pb_answer(lab->sinks[0].held[0], PB_OK, 0, SPAN_NONE, NULL);
-	pb_answer(lab->sinks[0].held[1], PB_RETRY, 0, SPAN_NONE, "not now");
-	pb_answer(lab->sinks[0].held[2], PB_OK, 0, SPAN_NONE, NULL);
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_answer(lab, 0, 1, PB_RETRY);
+	lab_answer(lab, 0, 2, PB_OK);
 	lab_settle(lab);
 	lab_wait(lab, 100);
 	lab_crash(lab);
@@ -321,7 +321,7 @@ static void only_the_missing_part_is_sent_again(void **state)
 	lab_wait(lab, 13000);
 	assert_int_equal(lab->sinks[0].n_held, 1);
 	assert_string_equal(pb_event_id(pb_delivery_event(lab->sinks[0].held[0])) + 36, "~2");
-	pb_answer(lab->sinks[0].held[0], PB_OK, 0, SPAN_NONE, NULL);
+	lab_answer(lab, 0, 0, PB_OK);
 	lab_settle(lab);
 	lab_wait(lab, 100);
 	assert_int_equal(lab_lane(lab, "r s0")->stragglers, 0);
