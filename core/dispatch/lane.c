@@ -237,6 +237,7 @@ void lane_settled(struct slot *slot)
 		detach(&lane->loose_head, &lane->loose_tail, slot);
 		HASH_DEL(lane->loose, slot);
 		lane->n_loose--;
+		stragglers_room(lane);
 	} else {
 		leave_window(lane, slot);
 	}

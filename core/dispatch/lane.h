@@ -88,6 +88,7 @@ struct lane {
 	struct lane *dirty_next;	/* the router's list of lanes that moved */
 	bool dirty;
 	int64_t next_due_ms;		/* engine wall clock: when stragglers' rows are to be looked at; TIMER_NEVER: none */
+	bool more_due;			/* rows are due that there was no room for */
 	struct timer timer;		/* strict wait in place, or stragglers due */
 	uint64_t stragglers, dead;	/* rows */
 	uint64_t delivered, retried, filtered;

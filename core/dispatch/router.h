@@ -152,6 +152,8 @@ void settle_passed(struct lane *);
 
 /* stragglers.c: those that are due come back into their lanes. */
 void stragglers_due(struct lane *);
+/* A straggler at work is done: there may be room for more of those that are due. */
+void stragglers_room(struct lane *);
 /* Look at the rows again not later than `due_ms` (engine wall clock). */
 void stragglers_expect(struct lane *, int64_t due_ms);
 

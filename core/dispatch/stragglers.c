@@ -14,7 +14,7 @@
 #include "event/event.h"
 
 #define AT_ONCE 256
-#define LOOK_AGAIN 1000		/* ms, when a lane has no room for more */
+#define LOOK_AGAIN 1000		/* ms, when a lane has no room for more and nothing of it moves */
 
 struct due_list {
 	struct lane *lane;
@@ -106,8 +106,17 @@ void stragglers_due(struct lane *lane)
 	for (size_t i = 0; i < list.n; i++)
 		bring_back(r, lane, list.seqs[i], list.due[i]);
 	lane->next_due_ms = TIMER_NEVER;
+	lane->more_due = list.next_ms <= now;
 	if (list.next_ms != TIMER_NEVER)
 		stragglers_expect(lane, list.next_ms > now ? list.next_ms : now + LOOK_AGAIN);
+}
+
+void stragglers_room(struct lane *lane)
+{
+	if (!lane->more_due || lane->n_loose > AT_ONCE / 2)
+		return;
+	lane->more_due = false;
+	stragglers_expect(lane, router_wall(lane->router));
 }
 
 void stragglers_expect(struct lane *lane, int64_t due_ms)

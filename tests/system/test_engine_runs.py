@@ -103,6 +103,19 @@ def test_a_sink_that_is_slow_holds_nobody_else_up(engine):
     bay.wait_delivered([first, *ids], timeout=20)
 
 
+def test_many_stragglers_come_back_fast(engine):
+    count = 6000
+    bay = engine(COUNTER % (count, "turn = 64") + sink(options="retry = exponential(1s, 1s, 1000)"),
+                 start=False)
+    bay.script("retry")
+    bay.start()
+    bay.wait_lane(timeout=60, behind=0, waiting=0)
+    bay.script("ok")
+    # 256 a second would take 23 s.
+    bay.wait_lane(timeout=12, stragglers=0)
+    assert len(set(bay.delivered())) == len(bay.delivered()) == count
+
+
 # Restarts
 
 @pytest.mark.parametrize("kill", [False, True])
