@@ -1,6 +1,8 @@
 /* test-contract.c - what journal.h says, held against each implementation. */
 #include "journal/lab.h"
 
+#include <dirent.h>
+
 #include "journal/simulated.h"
 
 struct lab {
@@ -315,6 +317,29 @@ static void a_large_block_is_one_block(void **state)
 	expect_events(lab, 3, 6);
 }
 
+static int count_open_files(void)
+{
+	int n = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void few_files_stay_open(void **state)
+{
+	struct lab *lab = *state;
+	int before = count_open_files();
+	for (int i = 0; i < 200; i++)
+		append(lab, 1, 1000);
+	expect_events(lab, 1, 201);
+	lab_reopen(lab);
+	expect_events(lab, 1, 201);
+	assert_true(count_open_files() < before + 12);
+}
+
 int main(void)
 {
 #define SCENARIO(name) { #name, name, NULL, teardown, NULL }
@@ -333,6 +358,7 @@ int main(void)
 		SCENARIO(next_seq_is_raised),
 		SCENARIO(full_is_no_space_until_trimmed),
 		SCENARIO(a_large_block_is_one_block),
+		SCENARIO(few_files_stay_open),
 	};
 	int failed = 0;
 	for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)

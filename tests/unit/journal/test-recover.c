@@ -329,28 +329,64 @@ static void damage_is_set_aside(void **state)
 	free(folder);
 }
 
-/* A sender's body that is a whole block for the place where it lands; only the salt is a guess. */
-static void a_body_cannot_pose_as_a_block(void **state)
+/* The header of a block is lost, and its one event's body is itself a whole block for the place where it lies. */
+static void expect_posing(const struct image *whole, uint64_t salt, const char *want)
 {
-	struct image image = *(struct image *)*state;
+	struct image image = *whole;
 	struct buf forged = BUF_INIT(4096);
 	char text[EVENTS + 3];
-	lab_event(&forged, 9, 20);
-	struct block_header inner = {
-		.salt = 1234, .segment = 1, .first_seq = 5, .length = (uint32_t)forged.len, .events = 1,
-		.offset = image.len + BLOCK_HEADER + RECORD_HEADER, .crc = crc32c(0, forged.data, forged.len),
-	};
 	size_t at = image.len + BLOCK_HEADER + RECORD_HEADER;
+	lab_event(&forged, EVENTS + 1, 20);
+	struct block_header inner = {
+		.salt = salt, .segment = 1, .offset = at, .first_seq = EVENTS + 1,
+		.length = (uint32_t)forged.len, .events = 1, .crc = crc32c(0, forged.data, forged.len),
+	};
 	memset(image.data + image.len, 0, BLOCK_HEADER + RECORD_HEADER);
 	block_header_encode(&inner, image.data + at);
 	memcpy(image.data + at + BLOCK_HEADER, forged.data, forged.len);
 	struct journal_disk *disk = journal_disk_new(1);
 	struct journal *j = open_image(disk, &image, at + BLOCK_HEADER + forged.len);
 	read_events(j, text);
-	assert_string_equal(text, "12345");
+	assert_string_equal(text, want);
 	journal_close(j);
 	journal_disk_free(disk);
 	buf_free(&forged);
+}
+
+/* Only the salt is a guess, and it is all that counts. */
+static void a_body_cannot_pose_as_a_block(void **state)
+{
+	const struct image *image = *state;
+	uint64_t salt = get_le64(image->data + 32);
+	expect_posing(image, salt, "123456");
+	expect_posing(image, salt + 1, "12345");
+}
+
+/* An older block in a later place, whole as it may be, is not taken. */
+static void numbers_never_go_back(void **state)
+{
+	const struct image *whole = *state;
+	for (uint64_t first = 1; first <= EVENTS + 1; first++) {
+		struct image image = *whole;
+		struct block_header block;
+		char text[EVENTS + 3];
+		size_t at = image.block_end[BLOCKS - 1];
+		assert_int_equal(block_header_decode(image.data + at, &block), 0);
+		block.first_seq = first;
+		block_header_encode(&block, image.data + at);
+		struct journal_disk *disk = journal_disk_new(1);
+		struct journal *j = open_image(disk, &image, image.len);
+		struct journal_stat st;
+		journal_stat(j, &st);
+		assert_int_equal(st.next_seq, first < EVENTS ? EVENTS : first + 1);
+		assert_int_equal(st.end.offset, first < EVENTS ? at : image.len);
+		if (first <= EVENTS) {
+			read_events(j, text);
+			assert_string_equal(text, first < EVENTS ? "1234" : "12345");
+		}
+		journal_close(j);
+		journal_disk_free(disk);
+	}
 }
 
 static void a_missing_segment_is_passed_over(void **state)
@@ -397,6 +433,7 @@ int main(void)
 		cmocka_unit_test(other_names_are_left_alone),
 		cmocka_unit_test(damage_is_set_aside),
 		cmocka_unit_test(a_body_cannot_pose_as_a_block),
+		cmocka_unit_test(numbers_never_go_back),
 		cmocka_unit_test(a_missing_segment_is_passed_over),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
