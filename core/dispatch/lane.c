@@ -59,17 +59,68 @@ void lane_fini(struct lane *lane)
 		next = s->next;
 		slot_free(s);
 	}
-	struct lane_row *row, *next_row;
-	HASH_ITER(hh, lane->rows, row, next_row) {
-		HASH_DEL(lane->rows, row);
-		free(row);
-	}
 	HASH_CLEAR(hh, lane->loose);
 	for (struct slot *s = lane->loose_head, *next; s != NULL; s = next) {
 		next = s->next;
 		slot_free(s);
 	}
+	struct covered *c, *more;
+	HASH_ITER(hh, lane->covered, c, more) {
+		HASH_DEL(lane->covered, c);
+		free(c);
+	}
 	free(lane->title);
+}
+
+void lane_cover(struct lane *lane, uint64_t seq, const struct straggler_row *row)
+{
+	size_t parts = row != NULL ? row->parts.len : 0;
+	struct covered *c = xcalloc(1, sizeof *c + parts);
+	c->seq = seq;
+	c->due_ms = -1;
+	if (row != NULL) {
+		c->attempts = row->attempts;
+		c->first_ms = row->first_ms;
+		c->due_ms = row->due_ms;
+		c->parts_len = parts;
+		if (parts > 0)
+			memcpy(c->parts, row->parts.data, parts);
+	}
+	HASH_ADD(hh, lane->covered, seq, sizeof c->seq, c);
+}
+
+bool lane_takes_up(const struct lane *lane, uint64_t seq)
+{
+	struct covered *c = NULL;
+	if (lane->strict && lane->covered != NULL)
+		HASH_FIND(hh, lane->covered, &seq, sizeof seq, c);
+	return c != NULL;
+}
+
+struct covered *lane_take_covered(struct lane *lane, uint64_t seq)
+{
+	struct covered *c;
+	if (lane->covered == NULL)
+		return NULL;
+	HASH_FIND(hh, lane->covered, &seq, sizeof seq, c);
+	if (c != NULL)
+		HASH_DEL(lane->covered, c);
+	return c;
+}
+
+void lane_push_waiting(struct lane *lane, const struct pb_event *ev, const struct covered *c)
+{
+	struct slot *slot = lane_push(lane, ev, SLOT_WAITING);
+	slot->attempts = c->attempts;
+	slot->first_ms = c->first_ms;
+	slot->row_due_ms = c->due_ms;
+	slot->after = c->due_ms - lane->router->wall_offset;
+	if (c->parts_len > 0) {
+		slot->restored = xcalloc(c->parts_len, 1);
+		memcpy(slot->restored, c->parts, c->parts_len);
+		slot->restored_len = c->parts_len;
+	}
+	timer_sooner(&lane->router->timers, &lane->timer, slot->after);
 }
 
 uint64_t lane_watermark(const struct lane *lane)
@@ -167,25 +218,6 @@ bool lane_in_window(const struct lane *lane, uint64_t seq)
 	return slot != NULL && slot->seq == seq;
 }
 
-void lane_expect_row(struct lane *lane, uint64_t seq)
-{
-	struct lane_row *row = xcalloc(1, sizeof *row);
-	row->seq = seq;
-	HASH_ADD(hh, lane->rows, seq, sizeof row->seq, row);
-}
-
-bool lane_passes_over(struct lane *lane, uint64_t seq)
-{
-	struct lane_row *row = NULL;
-	if (lane->rows != NULL)
-		HASH_FIND(hh, lane->rows, &seq, sizeof seq, row);
-	if (row == NULL)
-		return false;
-	HASH_DEL(lane->rows, row);
-	free(row);
-	return true;
-}
-
 void lane_ready(struct slot *slot)
 {
 	struct lane *lane = slot->lane;
@@ -221,8 +253,6 @@ static void leave_window(struct lane *lane, struct slot *slot)
 	if (lane->ready == slot)
 		lane->ready = slot->next;
 	lane->settled_past_head = lane->head == slot ? 0 : lane->settled_past_head + 1;
-	if (lane->passed < slot->seq)
-		lane->passed = slot->seq;
 	detach(&lane->head, &lane->tail, slot);
 	wait_for_head(lane);
 	lane->count--;
@@ -239,6 +269,8 @@ void lane_settled(struct slot *slot)
 		lane->n_loose--;
 		stragglers_room(lane);
 	} else {
+		if (slot->seq > lane->settled_top)
+			lane->settled_top = slot->seq;
 		leave_window(lane, slot);
 	}
 	slot_free(slot);

@@ -58,11 +58,15 @@ struct slot {
 	size_t response_len;
 };
 
-/* An event that has a row although the lane comes by it again: a crash or a stop came before the
- * watermark could pass it. */
-struct lane_row {
-	UT_hash_handle hh;		/* by seq */
+/* An event at or past the lane's place at start that has a row already: a strict lane takes it up in its place, with
+ * what the row says; a relaxed one passes over it. */
+struct covered {
+	UT_hash_handle hh;
 	uint64_t seq;
+	unsigned attempts;
+	int64_t first_ms, due_ms;	/* wall clock; due_ms -1: it is dead */
+	size_t parts_len;
+	char parts[];
 };
 
 struct lane {
@@ -79,10 +83,10 @@ struct lane {
 	size_t count, bytes;		/* of the window */
 	struct slot *loose;		/* hash by seq */
 	struct slot *loose_head, *loose_tail;
+	struct covered *covered;	/* hash by seq */
 	size_t n_loose, n_flying;	/* n_flying: slots FLYING */
-	uint64_t passed;		/* slots below it have been passed by one that is settled */
 	size_t settled_past_head;	/* settled while the head was not */
-	struct lane_row *rows;		/* hash: events to be passed over when the lane comes by */
+	uint64_t settled_top;		/* the last event settled: what is before it was passed */
 	uint64_t published, saved;	/* watermarks: last given to a block, last in the state */
 	bool unsaved;			/* something real was settled since `saved` */
 	struct lane *dirty_next;	/* the router's list of lanes that moved */
@@ -110,15 +114,19 @@ struct slot *lane_push_loose(struct lane *, const struct pb_event *, uint64_t se
 struct slot *lane_find_loose(struct lane *, uint64_t seq);
 /* Is a slot of the window the event's? */
 bool lane_in_window(const struct lane *, uint64_t seq);
-/* At start: the event has a row, so that the lane passes it over when it comes by. */
-void lane_expect_row(struct lane *, uint64_t seq);
-/* Is this event to be passed over? Asked once, when the lane comes by. */
-bool lane_passes_over(struct lane *, uint64_t seq);
 /* It may be sent: filters are through, or its wait is over. */
 void lane_ready(struct slot *);
 /* The next slot that may be sent now, or NULL. In a strict lane only the first of the window, or, after `after`, the one
  * that follows it; a batch is built with it. Loose ones come first. */
 struct slot *lane_next_ready(struct lane *, const struct slot *after);
+/* At start: the event has a row, or (NULL) is dead. */
+void lane_cover(struct lane *, uint64_t seq, const struct straggler_row *);
+/* Is the event one of those? It is the caller's then, to be freed. */
+struct covered *lane_take_covered(struct lane *, uint64_t seq);
+/* Will a strict lane take the event up in its place, when it comes by? */
+bool lane_takes_up(const struct lane *, uint64_t seq);
+/* A slot at the end of a strict lane's window for an event that has a row: it waits in its place until it is due. */
+void lane_push_waiting(struct lane *, const struct pb_event *, const struct covered *);
 /* The slot is settled: it leaves, and is freed. */
 void lane_settled(struct slot *);
 /* A window slot becomes a loose one: its row is on disk, but it is still at work. */

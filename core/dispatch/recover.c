@@ -216,10 +216,10 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 		fixed.due_ms = latest;
 		rows_put_straggler(&lane->router->open.batch, key, &fixed, row->due_ms);
 	}
-	if (key.seq >= lane->next)
-		lane_expect_row(lane, key.seq);
 	if (fixed.due_ms < lane->next_due_ms)
 		lane->next_due_ms = fixed.due_ms;
+	if (key.seq >= lane->next)	/* it waits in place, or the watermark behind it was not saved */
+		lane_cover(lane, key.seq, &fixed);
 	return true;
 }
 
@@ -229,7 +229,7 @@ static bool count_dead(void *arg, struct delivery_key key, const struct dead_row
 	(void)row;
 	lane->dead++;
 	if (key.seq >= lane->next)
-		lane_expect_row(lane, key.seq);
+		lane_cover(lane, key.seq, NULL);
 	return true;
 }
 

@@ -114,10 +114,15 @@ void route_offer(struct router *r, struct route *route, const struct pb_event *e
 		struct lane *lane = &route->lanes[i];
 		if (riding ? !lane->riding : !lane->live)
 			continue;
-		if (lane_passes_over(lane, event_seq(ev)))
-			continue;
 		if (!lane_has_room(lane)) {
 			lane_fall_behind(lane, event_seq(ev));
+			continue;
+		}
+		struct covered *c = lane_take_covered(lane, event_seq(ev));
+		if (c != NULL) {
+			if (lane->strict && c->due_ms >= 0)
+				lane_push_waiting(lane, ev, c);
+			free(c);
 			continue;
 		}
 		struct slot *slot = lane_push(lane, ev, route->n_stages > 0 ? SLOT_FILTERING : SLOT_READY);

@@ -147,6 +147,8 @@ void settle_chained(struct router *, struct chain_job *);
 /* In a relaxed lane a delivery that others have passed for a second gets a row, so that the watermark may pass it: every
  * lane is looked at. */
 void settle_aged(struct router *);
+/* Likewise, however short the time: at the end. */
+void settle_passed_all(struct router *);
 /* Likewise one that very many have passed: called when the lane has moved. */
 void settle_passed(struct lane *);
 

@@ -231,7 +231,14 @@ void save_last(struct router *r)
 	intake_free(&got);
 	if (r->save_busy)
 		return;		/* the saver has said why */
-	int failed = save_now(r, true);
+	/* Rows first, for all that others have passed; then the watermarks, which may pass them now. */
+	settle_passed_all(r);
+	int failed = save_now(r, false);
+	if (failed == 0) {
+		r->saves++;
+		release(r, &r->open);
+		failed = save_now(r, true);
+	}
 	if (failed < 0)
 		log_error("cannot save the state: %s; what was answered last may be repeated",
 			  strerror(-failed));

@@ -102,6 +102,8 @@ static void delivered(struct router *r, struct slot *slot)
 	}
 	forget_row(r, slot);
 	space_release(r, slot->seq);
+	if (slot->lane->strict)
+		set_urgent(r);		/* the lane waits for it */
 	slot->forgotten = true;
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
@@ -118,13 +120,13 @@ static void retry(struct router *r, struct slot *slot, const struct retry *waits
 		return;
 	}
 	lane->retried++;
+	put_row(r, slot, wait);
 	if (lane->strict && !slot->loose) {
 		slot->state = SLOT_WAITING;
 		slot->after = router_now(r) + wait;
 		timer_sooner(&r->timers, &lane->timer, slot->after);
 		return;
 	}
-	put_row(r, slot, wait);
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, slot->row_due_ms);
 }
@@ -268,30 +270,37 @@ void settle_chained(struct router *r, struct chain_job *job)
 	chain_job_free(job);
 }
 
-/* A slot of a relaxed lane is under way while others pass it: it gets a row, so that the watermark
- * may pass it and a crash repeats only it. */
-static void give_row(struct router *r, struct slot *slot)
+/* What others have passed gets a row, so that the watermark may pass it too, and a crash repeats only it. What
+ * nothing has passed needs none: a lane that is held writes nothing. */
+static void age_window(struct router *r, struct lane *lane, int64_t since)
 {
-	bool under_way = slot->state == SLOT_FLYING || slot->state == SLOT_FILTERING;
-	if (!under_way || slot->row_due_ms >= 0)
-		return;
-	put_row(r, slot, 0);
-	save_wait(r, slot, false, TIMER_NEVER);
-}
-
-void settle_aged(struct router *r)
-{
-	int64_t old = router_now(r) - AGED_MS;
-	for (size_t i = 0; i < r->n_lanes; i++) {
-		struct lane *lane = r->lanes[i];
-		struct slot *slot = lane->strict ? NULL : lane->head;
-		for (; slot != NULL && slot->seq < lane->passed && slot->taken_ms <= old; slot = slot->next)
-			give_row(r, slot);
+	for (struct slot *s = lane->head; s != NULL && s->seq < lane->settled_top; s = s->next) {
+		if (s->state == SLOT_SAVING || s->row_due_ms >= 0 || s->taken_ms > since)
+			continue;
+		put_row(r, s, 0);
+		save_wait(r, s, false, TIMER_NEVER);
 	}
 }
 
 void settle_passed(struct lane *lane)
 {
-	if (!lane->strict && lane->settled_past_head >= AGED_PASSED && lane->head != NULL)
-		give_row(lane->router, lane->head);
+	if (!lane->strict && lane->settled_past_head >= AGED_PASSED && lane->head->row_due_ms < 0)
+		age_window(lane->router, lane, lane->head->taken_ms);
+}
+
+static void age_all(struct router *r, int64_t since)
+{
+	for (size_t i = 0; i < r->n_lanes; i++)
+		if (!r->lanes[i]->strict && r->lanes[i]->settled_past_head > 0)
+			age_window(r, r->lanes[i], since);
+}
+
+void settle_aged(struct router *r)
+{
+	age_all(r, router_now(r) - AGED_MS);
+}
+
+void settle_passed_all(struct router *r)
+{
+	age_all(r, INT64_MAX);
 }

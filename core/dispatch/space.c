@@ -107,7 +107,8 @@ static void count_rows(struct router *r, uint64_t end)
 	struct count_pass p = { .r = r, .end = end };
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		p.lane = r->lanes[i];
-		if (p.lane->stragglers > 0)
+		/* A loose one may have a row that is on its way out, or about to be a dead letter's. */
+		if (p.lane->stragglers > 0 || p.lane->n_loose > 0)
 			rows_each_straggler(r->state, p.lane->number, r->kept_below, count_straggler, &p);
 		if (p.lane->dead > 0)
 			rows_each_dead(r->state, p.lane->number, r->kept_below, count_dead, &p);

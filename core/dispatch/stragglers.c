@@ -32,8 +32,9 @@ static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 		list->next_ms = due_ms;
 		return false;
 	}
-	/* What is at work already comes back by itself. */
-	if (lane_find_loose(list->lane, key.seq) == NULL && !lane_in_window(list->lane, key.seq)) {
+	/* What is at work already, or waits in its place, comes back by itself. */
+	if (lane_find_loose(list->lane, key.seq) == NULL && !lane_in_window(list->lane, key.seq) &&
+	    !lane_takes_up(list->lane, key.seq)) {
 		list->seqs[list->n] = key.seq;
 		list->due[list->n++] = due_ms;
 	}

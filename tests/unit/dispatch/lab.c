@@ -43,6 +43,10 @@ static int drive_run(void *state)
 static void drive_settled(void *state, void *token, const struct pb_receipt *receipt)
 {
 	struct lab *lab = lab_of(state);
+	if (lab->unit_settled != NULL) {
+		lab->unit_settled(lab->hook_arg, token, pb_receipt_outcome(receipt));
+		return;
+	}
 	size_t len = strlen(lab->settled);
 	snprintf(lab->settled + len, sizeof lab->settled - len, "%s:%d ", token == NULL ? "" : (char *)token,
 		 (int)pb_receipt_outcome(receipt));
@@ -69,7 +73,12 @@ static void answer(struct lab_sink *sink, struct pb_delivery *d, const char *wor
 static void script_write(void *state, struct pb_delivery *const d[], size_t n)
 {
 	struct lab_sink *sink = sink_of(state);
+	struct lab *lab = lab_of(state);
 	for (size_t i = 0; i < n; i++) {
+		if (lab->given != NULL) {
+			lab->given(lab->hook_arg, d[i]);
+			continue;
+		}
 		const struct pb_event *ev = pb_delivery_event(d[i]);
 		struct pb_span body = pb_event_body(ev);
 		char word[32];
@@ -158,7 +167,7 @@ static void drop_held(struct lab_sink *sink)
 	*sink = (struct lab_sink){ .always = sink->always };
 }
 
-static void close_engine(struct lab *lab)
+void lab_close(struct lab *lab)
 {
 	for (size_t i = 0; i < sizeof lab->sinks / sizeof lab->sinks[0]; i++)
 		drop_held(&lab->sinks[i]);
@@ -172,7 +181,7 @@ static void close_engine(struct lab *lab)
 void lab_free(struct lab *lab)
 {
 	if (lab->d != NULL)
-		close_engine(lab);
+		lab_close(lab);
 	metrics_free(&lab->metrics);
 	journal_disk_free(lab->journal_disk);
 	state_disk_free(lab->state_disk);
@@ -197,7 +206,7 @@ static struct config *read_config(const char *ini)
 	return config;
 }
 
-void lab_start(struct lab *lab, const char *ini)
+void lab_start_only(struct lab *lab, const char *ini)
 {
 	struct pb_error err;
 	struct report report;
@@ -215,6 +224,11 @@ void lab_start(struct lab *lab, const char *ini)
 	assert_true(dispatch_open(lab->d, &report));
 	error_free(&err);
 	report_free(&report);
+}
+
+void lab_start(struct lab *lab, const char *ini)
+{
+	lab_start_only(lab, ini);
 	lab_settle(lab);
 }
 
@@ -222,14 +236,14 @@ void lab_stop(struct lab *lab)
 {
 	lab_settle(lab);
 	save_last(&lab->d->router);
-	close_engine(lab);
+	lab_close(lab);
 }
 
 void lab_crash(struct lab *lab)
 {
 	journal_disk_crash(lab->journal_disk);
 	state_disk_crash(lab->state_disk);
-	close_engine(lab);
+	lab_close(lab);
 }
 
 void lab_emit(struct lab *lab, const char *type, const char *body)
@@ -249,9 +263,9 @@ void lab_answer(struct lab *lab, size_t sink, size_t i, enum pb_code code)
 	*held = NULL;
 }
 
-/* What the threads of a daemon would do: each its next step. */
-static bool step_all(struct dispatch *d)
+bool lab_step_all(struct lab *lab)
 {
+	struct dispatch *d = lab->d;
 	bool did = saver_step(&d->router.saver);
 	did = sender_step(&d->submitter) || did;
 	for (size_t i = 0; i < d->n_writers; i++)
@@ -266,7 +280,7 @@ void lab_settle(struct lab *lab)
 	struct router *r = &lab->d->router;
 	for (int i = 0; i < TURNS_MAX; i++) {
 		int64_t wait = router_turn(r);
-		bool did = step_all(lab->d);
+		bool did = lab_step_all(lab);
 		if (wait != 0 && !did && inbox_empty(&r->inbox))
 			return;
 	}

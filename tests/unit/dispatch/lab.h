@@ -38,13 +38,20 @@ struct lab {
 	struct dispatch *d;
 	struct lab_sink sinks[4];	/* by the digit at the end of the section's name */
 	char settled[4096];		/* "TOKEN:OUTCOME " for each unit */
+	/* In their place, when set: told of each delivery (which is then the hook's to answer) and each unit. */
+	void (*given)(void *arg, struct pb_delivery *);
+	void (*unit_settled)(void *arg, void *token, enum pb_outcome);
+	void *hook_arg;
 };
 
 /* Disks and clock; the engine comes with lab_start(). */
 struct lab *lab_new(void);
 void lab_free(struct lab *);
-/* The engine on what the disks hold, for the configuration. */
+/* The engine on what the disks hold, for the configuration; lab_start() takes turns until it rests. */
 void lab_start(struct lab *, const char *ini);
+void lab_start_only(struct lab *, const char *ini);
+/* Free the engine as it is: nothing more is saved. */
+void lab_close(struct lab *);
 /* An orderly end, or (the disks forget what is not synced) a crash. */
 void lab_stop(struct lab *);
 void lab_crash(struct lab *);
@@ -52,6 +59,8 @@ void lab_crash(struct lab *);
 void lab_emit(struct lab *, const char *type, const char *answer);
 /* Answer the i-th delivery that the sink holds. */
 void lab_answer(struct lab *, size_t sink, size_t i, enum pb_code);
+/* What the threads of a daemon would do: each its next step. False when there was nothing to do. */
+bool lab_step_all(struct lab *);
 /* Turns until nothing is to be done at once. */
 void lab_settle(struct lab *);
 /* Let time pass, with turns every so often. */

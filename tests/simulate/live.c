@@ -1,0 +1,220 @@
+/* live.c - a story lived: one thread, every step the story's. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "base/magic.h"
+#include "base/span.h"
+#include "dispatch/delivery.h"
+#include "event/event.h"
+#include "simulate/model.h"
+#include "simulate/story.h"
+#include "state/rows.h"
+
+#define AT_REST_MAX 10000	/* rounds until everything must have come to rest */
+
+struct life {
+	struct model model;	/* first: the lab's hooks find it */
+	struct lab *lab;
+	const struct story *story;
+};
+
+/* In getrandom(2)'s place: ids and jitter are the story's too. */
+static uint64_t luck;
+ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags);
+ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags)
+{
+	unsigned char *bytes = to;
+	(void)flags;
+	for (size_t i = 0; i < len; i++) {
+		luck = luck * UINT64_C(6364136223846793005) + 1442695040888963407;
+		bytes[i] = (unsigned char)(luck >> 56);
+	}
+	return (ssize_t)len;
+}
+
+static void given(void *arg, struct pb_delivery *d)
+{
+	model_given(arg, d);
+}
+
+static void settled(void *arg, void *token, enum pb_outcome outcome)
+{
+	model_settled(arg, (size_t)(uintptr_t)token - 1, outcome);
+}
+
+static void emit(struct life *life, unsigned source, unsigned n)
+{
+	static const char *const types[] = { "a", "ab", "b", "c", "a.b", "z" };
+	struct feed *f = life->lab->d->feeds[source];
+	for (unsigned i = 0; i <= n && life->model.n < MODEL_EVENTS; i++) {
+		struct pb_event *ev = pb_event_new(&f->self, span_str("{}"));
+		pb_event_set(ev, "type", types[i]);
+		size_t number = model_emit(&life->model, (int)source, ev);
+		feed_emit(f, &ev, 1, NULL, (void *)(uintptr_t)(number + 1));
+	}
+}
+
+static void start(struct life *life)
+{
+	life->lab->given = given;
+	life->lab->unit_settled = settled;
+	life->lab->hook_arg = &life->model;
+	lab_start_only(life->lab, life->story->ini);
+}
+
+static void crash(struct life *life)
+{
+	lab_crash(life->lab);
+	model_died(&life->model);
+	start(life);
+}
+
+static void send(struct life *life, unsigned which)
+{
+	life->model.stopped = NULL;
+	struct dispatch *d = life->lab->d;
+	if (which < d->n_writers)
+		sender_step(d->writers[which]);
+	else
+		sender_step(&d->submitter);
+}
+
+/* Everything that can be done without new answers but ok is done. */
+static void come_to_rest(struct life *life)
+{
+	life->model.all_well = true;
+	for (int i = 0; i < AT_REST_MAX; i++) {
+		life->model.stopped = NULL;
+		bool more = router_turn(&life->lab->d->router) == 0;
+		more = lab_step_all(life->lab) || more;
+		while (life->model.held_by_us > 0) {
+			model_answer(&life->model, 0, 0);
+			more = true;
+		}
+		if (more || !inbox_empty(&life->lab->d->router.inbox))
+			continue;
+		life->model.all_well = false;
+		return;
+	}
+	expect(false, "the engine does not come to rest");
+}
+
+static void restart(struct life *life)
+{
+	struct dispatch *d = life->lab->d;
+	for (size_t i = 0; i < d->n_feeds; i++)
+		feed_commit(d->feeds[i]);
+	come_to_rest(life);
+	save_last(&d->router);
+	lab_close(life->lab);
+	model_died(&life->model);
+	start(life);
+}
+
+static void checkpoint(struct life *life)
+{
+	come_to_rest(life);
+	model_mark(&life->model);
+	for (int i = 0; i < 60; i++) {
+		clock_manual_advance(&life->lab->clock, 50);
+		come_to_rest(life);
+	}
+	model_freeze(&life->model);
+	for (size_t i = 0; life->model.trace && i < life->lab->d->router.n_lanes; i++) {
+		const struct lane *lane = life->lab->d->router.lanes[i];
+		fprintf(stderr, "      %s: watermark %llu, saved %llu, %zu in the window, %zu loose\n", lane->title,
+			(unsigned long long)lane_watermark(lane), (unsigned long long)lane->saved, lane->count,
+			lane->n_loose);
+	}
+}
+
+static void step(struct life *life, const struct step *s)
+{
+	struct dispatch *d = life->lab->d;
+	switch (s->deed) {
+	case EMIT:
+		emit(life, s->a, s->b);
+		break;
+	case COMMIT:
+		feed_commit(d->feeds[s->a]);
+		break;
+	case TURN:
+		router_turn(&d->router);
+		break;
+	case SAVE:
+		saver_step(&d->router.saver);
+		break;
+	case SEND:
+		send(life, s->a);
+		break;
+	case FILTER:
+		stage_step(&d->stages[0]->workers[0]);
+		break;
+	case ANSWER:
+		model_answer(&life->model, s->a, s->b);
+		break;
+	case SLEEP:
+		clock_manual_advance(&life->lab->clock, s->a);
+		break;
+	case JUMP:
+		life->lab->clock.wall_ms += ((int64_t)s->a - 10000) * 60000;
+		break;
+	case CRASH:
+		crash(life);
+		break;
+	case RESTART:
+		restart(life);
+		break;
+	case DISK_FULL:
+		journal_disk_room(life->lab->journal_disk, 0);
+		break;
+	case DISK_ROOM:
+		journal_disk_room(life->lab->journal_disk, UINT64_MAX);
+		break;
+	case STATE_FULL:
+		state_disk_fail(life->lab->state_disk, ENOSPC, false);
+		break;
+	default:
+		checkpoint(life);
+	}
+}
+
+static void check_bounds(const struct life *life)
+{
+	const struct router *r = &life->lab->d->router;
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		const struct outlet *o = r->lanes[i]->outlet;
+		expect(r->lanes[i]->count <= 2 * (o->max_in_flight > o->max_batch ? o->max_in_flight :
+						  o->max_batch) + 16, "a window is larger than it may be");
+		expect(o->in_flight <= o->max_in_flight, "more is in flight than max_in_flight");
+	}
+}
+
+void story_live(const struct story *story)
+{
+	luck = story->seed;
+	struct life life = { .lab = lab_new(), .story = story };
+	life.lab->journal_options.segment_size = 4096;
+	model_init(&life.model, life.lab, story->seed);
+	start(&life);
+	for (size_t i = 0; i < story->n; i++) {
+		if (life.model.trace)
+			fprintf(stderr, "step %zu\n", i + 1);
+		step(&life, &story->steps[i]);
+		check_bounds(&life);
+	}
+	/* In the end all receivers are well and there is room. */
+	journal_disk_room(life.lab->journal_disk, UINT64_MAX);
+	for (size_t i = 0; i < life.lab->d->n_feeds; i++)
+		feed_commit(life.lab->d->feeds[i]);
+	for (int i = 0; i < 40; i++) {
+		come_to_rest(&life);
+		clock_manual_advance(&life.lab->clock, 30000);
+	}
+	checkpoint(&life);
+	model_ended(&life.model);
+	lab_free(life.lab);
+	model_free(&life.model);
+}

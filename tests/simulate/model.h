@@ -1,0 +1,57 @@
+/* model.h - what must be true: every event, and what became of it on each lane. */
+#ifndef SIMULATE_MODEL_H
+#define SIMULATE_MODEL_H
+
+#include "unit/dispatch/lab.h"
+
+#define MODEL_LANES 16
+#define MODEL_EVENTS 8192
+#define MODEL_PARTS 3
+
+struct model_event {
+	char id[40];
+	char type[8];
+	int source;
+	uint64_t seq;		/* 0: not known yet */
+	bool accepted, refused;
+	unsigned char ok[MODEL_LANES];		/* bit i: part i was answered ok in this life, or is frozen */
+	unsigned char ever[MODEL_LANES];	/* … in any life */
+	unsigned char marked[MODEL_LANES];
+	unsigned char frozen[MODEL_LANES];	/* likewise, before a checkpoint */
+	bool ended[MODEL_LANES];		/* settled on the lane, as far as the sink can know: ok or rejected */
+};
+
+struct model {
+	struct lab *lab;
+	struct model_event *events;
+	size_t n;
+	bool trace;			/* say each delivery and answer: the environment has SIMULATE_TRACE */
+	uint64_t luck;			/* what sinks with write() answer at once */
+	const struct batch *stopped;	/* the batch of which something was not ok: the rest stays untried */
+	bool all_well;			/* everything is answered ok */
+	size_t held_by_us;
+	struct { struct pb_delivery *d; size_t event; } held[1024];
+};
+
+/* Ends the process with what is wrong when `right` is false. */
+void expect(bool right, const char *fmt, ...) PB_PRINTF(2, 3);
+
+void model_init(struct model *, struct lab *, uint64_t seed);
+void model_free(struct model *);
+/* A new event of source `source` is about to be emitted; its number, which is the token. */
+size_t model_emit(struct model *, int source, const struct pb_event *);
+/* The engine says what became of it. */
+void model_settled(struct model *, size_t event, enum pb_outcome);
+/* A sink was given a delivery: one with submit() holds it until model_answer(), one with write() answers at once. */
+void model_given(struct model *, struct pb_delivery *);
+/* Answer one of those held. */
+void model_answer(struct model *, size_t which, unsigned how);
+/* The process died: what was held is gone. */
+void model_died(struct model *);
+/* Remember what is delivered by now; and, once that is saved: it never comes again. */
+void model_mark(struct model *);
+void model_freeze(struct model *);
+/* Everything has come to its end: each accepted event is delivered on each of its lanes, or dead. */
+void model_ended(struct model *);
+
+#endif

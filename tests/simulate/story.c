@@ -1,0 +1,110 @@
+/* story.c - stories made and told. */
+#include "simulate/story.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* How often a deed comes up, of all the weights together. */
+static const struct {
+	const char *name;
+	unsigned weight, a, b;	/* arguments are below these */
+} deeds[DEEDS] = {
+	[EMIT] = { "emit", 60, 2, 6 },
+	[COMMIT] = { "commit", 50, 2, 1 },
+	[TURN] = { "turn", 100, 1, 1 },
+	[SAVE] = { "save", 40, 1, 1 },
+	[SEND] = { "send", 70, 4, 1 },
+	[FILTER] = { "filter", 40, 1, 1 },
+	[ANSWER] = { "answer", 90, 64, 16 },
+	[SLEEP] = { "sleep", 40, 4000, 1 },
+	[JUMP] = { "jump", 2, 20000, 1 },
+	[CRASH] = { "crash", 5, 1, 1 },
+	[RESTART] = { "restart", 2, 1, 1 },
+	[DISK_FULL] = { "disk full", 2, 1, 1 },
+	[DISK_ROOM] = { "disk room", 6, 1, 1 },
+	[STATE_FULL] = { "state full", 2, 1, 1 },
+	[CHECKPOINT] = { "checkpoint", 2, 1, 1 },
+};
+
+/* splitmix64: small, and the same everywhere. */
+static uint64_t draw(uint64_t *state)
+{
+	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+static unsigned below(uint64_t *state, unsigned bound)
+{
+	return (unsigned)(draw(state) % bound);
+}
+
+static struct step make_step(uint64_t *state)
+{
+	unsigned sum = 0;
+	for (int i = 0; i < DEEDS; i++)
+		sum += deeds[i].weight;
+	unsigned at = below(state, sum);
+	int deed = 0;
+	while (at >= deeds[deed].weight)
+		at -= deeds[deed++].weight;
+	struct step step = { .deed = (enum deed)deed };
+	step.a = below(state, deeds[deed].a);
+	step.b = below(state, deeds[deed].b);
+	return step;
+}
+
+static void make_ini(struct story *s, uint64_t *state)
+{
+	static const char *const modes[] = { "pass", "split", "drop" };
+	static const char *const froms[] = { "in", "other", "in, other" };
+	static const char *const orders[] = { "", "order = strict\n", "order = relaxed\n" };
+	static const char *const tos[][3] = {
+		{ "s0", "s0", "s0" }, { "s0", "s1", "s0, s1" }, { "s2", "s1, s2", "s0, s1, s2" },
+	};
+	char *at = s->ini, *end = s->ini + sizeof s->ini;
+	at += snprintf(at, (size_t)(end - at),
+		       "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\n[source other]\nplugin = drive\n"
+		       "[filter f]\nplugin = shape\nmode = %s\n", modes[below(state, 3)]);
+	unsigned sinks = 1 + below(state, 3), routes = 1 + below(state, 3);
+	for (unsigned i = 0; i < sinks; i++)
+		at += snprintf(at, (size_t)(end - at),
+			       "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\nexpire = 3650d\nmax_in_flight = %u\n%s", i,
+			       below(state, 2) != 0 ? "_async" : "", 1 + below(state, 8),
+			       orders[below(state, 3)]);
+	for (unsigned i = 0; i < routes; i++)
+		at += snprintf(at, (size_t)(end - at), "[route r%u]\nfrom = %s\nevents = %s\n%sto = %s\n", i,
+			       froms[below(state, 3)], below(state, 2) != 0 ? "*" : "a*",
+			       below(state, 3) == 0 ? "filters = f\n" : "", tos[sinks - 1][below(state, 3)]);
+}
+
+void story_make(struct story *s, uint64_t seed, size_t n)
+{
+	uint64_t state = seed;
+	*s = (struct story){ .seed = seed, .n = n, .steps = xcalloc(n, sizeof *s->steps) };
+	make_ini(s, &state);
+	for (size_t i = 0; i < n; i++)
+		s->steps[i] = make_step(&state);
+}
+
+void story_free(struct story *s)
+{
+	free(s->steps);
+}
+
+void story_tell(const struct story *s, FILE *out)
+{
+	fprintf(out, "%s\n", s->ini);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct step *step = &s->steps[i];
+		fprintf(out, "%4zu  %s", i + 1, deeds[step->deed].name);
+		if (deeds[step->deed].a > 1)
+			fprintf(out, " %u", step->a);
+		if (deeds[step->deed].b > 1)
+			fprintf(out, " %u", step->b);
+		fputc('\n', out);
+	}
+}

@@ -1,0 +1,51 @@
+/*
+ * story.h - a life of the engine as a list of steps: made from a seed, told to a person, lived in one thread.
+ *
+ * Living it twice gives the same: the clock, the disks and who does what next are the story's.
+ */
+#ifndef SIMULATE_STORY_H
+#define SIMULATE_STORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum deed {
+	EMIT,		/* a: source, b: how many */
+	COMMIT,		/* a: source */
+	TURN,		/* the router's */
+	SAVE,		/* the saver's step */
+	SEND,		/* a: which sender's step */
+	FILTER,		/* the filter's step */
+	ANSWER,		/* a: which of the held deliveries, b: how */
+	SLEEP,		/* a: ms */
+	JUMP,		/* the wall clock is set; a: by how many minutes, less 10,000 */
+	CRASH,		/* and start again */
+	RESTART,	/* an orderly stop, and start */
+	DISK_FULL,	/* the journal's disk */
+	DISK_ROOM,
+	STATE_FULL,	/* the state's next save finds no room */
+	CHECKPOINT,	/* everything comes to rest and is saved: nothing delivered till then ever comes again */
+	DEEDS
+};
+
+struct step {
+	enum deed deed;
+	unsigned a, b;
+};
+
+struct story {
+	uint64_t seed;
+	char ini[1024];
+	struct step *steps;
+	size_t n;
+};
+
+/* The story of a seed: a configuration and `n` steps. */
+void story_make(struct story *, uint64_t seed, size_t n);
+void story_free(struct story *);
+void story_tell(const struct story *, FILE *);
+/* Live it, and check every promise; ends the process with a message when one is broken. */
+void story_live(const struct story *);
+
+#endif
