@@ -139,6 +139,7 @@ void model_given(struct model *m, struct pb_delivery *d)
 	       (unsigned long long)slot->seq, d->part, slot->lane->title);
 	/* What counts is how it is answered now. */
 	e->ok[lane] = (unsigned char)(e->ok[lane] & ~(1u << d->part));
+	e->ended[lane] = false;
 	if (!slot->loose)
 		check_order(m, slot->lane, lane, slot->seq);
 	if (slot->lane->outlet->async)
@@ -160,9 +161,10 @@ void model_answer(struct model *m, size_t which, unsigned how)
 		fprintf(stderr, "      answered %llu part %u on %s: %d\n", (unsigned long long)d->slot->seq, d->part,
 			d->slot->lane->title, (int)codes[how]);
 	if (codes[how] == PB_OK)
-		e->ever[lane] = e->ok[lane] = (unsigned char)(e->ok[lane] | 1u << d->part);
+		e->ok[lane] = (unsigned char)(e->ok[lane] | 1u << d->part);
+	e->ever[lane] |= e->ok[lane];
 	/* What is rejected may be tried again while a sibling is retried; its lane may go on all the same once it is dead. */
-	if (e->ok[lane] == (1u << parts) - 1 || codes[how] == PB_REJECT || d->slot->attempts >= 3)
+	if (e->ever[lane] == (1u << parts) - 1 || codes[how] == PB_REJECT || d->slot->attempts >= 3)
 		e->ended[lane] = true;
 	pb_answer(d, codes[how], 0, SPAN_NONE, "as the story goes");
 }
