@@ -171,7 +171,8 @@ void model_answer(struct model *m, size_t which, unsigned how)
 
 void model_died(struct model *m)
 {
-	m->held_by_us = 0;
+	while (m->held_by_us > 0)	/* nobody answers them any more */
+		batch_unref(m->held[--m->held_by_us].d->batch);
 	/* Of what was not settled it is not known whether it was stored: both are right. */
 	for (size_t i = 0; i < m->n; i++) {
 		struct model_event *e = &m->events[i];
