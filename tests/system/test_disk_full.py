@@ -1,0 +1,175 @@
+"""The disk is full, or the limit is reached: nothing accepted is lost, and work goes on when space returns."""
+
+import os
+import subprocess
+
+import pytest
+
+from engine import HTTP, SUBMIT, WRITE, engine, sink  # noqa: F401  (a fixture)
+from harness import lines, objects, wait_until
+from test_engine_runs import COUNTER, FILE, check_counted, source_log, stored
+
+PAD = "x" * 50000
+LIMIT = "max_size = 4MiB\nsegment_size = 1MiB"
+
+
+@pytest.fixture
+def small_disk(folder):
+    """The state folder on a file system of 24 MiB."""
+    state = folder / "state"
+    state.mkdir(mode=0o700)
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", state],
+                             capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip("cannot mount a tmpfs: %s" % mounted.stderr.strip())
+    yield state
+    subprocess.run(["umount", "-l", state], check=True)
+
+
+def fill(state):
+    """Take what is left of the disk; the file that has it."""
+    filler = state / "filler"
+    with filler.open("wb", buffering=0) as f:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while True:
+                    f.write(b"x" * size)
+            except OSError:
+                pass
+    return filler
+
+
+def post_until_full(bay):
+    """Events until one is refused; the ids of those accepted."""
+    ids = []
+    for _ in range(2000):
+        status, answer, headers = bay.ask({"event": "x", "pad": PAD})
+        if status == 503:
+            assert int(headers["retry-after"]) > 0
+            assert headers["content-type"] == "application/problem+json"
+            return ids
+        assert status == 202
+        ids.append(answer["id"])
+    raise AssertionError("never full")
+
+
+def accepted_again(bay):
+    status, answer, _ = bay.ask({"event": "x"})
+    return answer["id"] if status == 202 else None
+
+
+def check_full_and_back(bay):
+    """The sink hangs until nothing more fits, then goes on."""
+    ids = post_until_full(bay)
+    assert len(ids) > 20
+    for _ in range(5):
+        assert bay.ask({"event": "x", "pad": PAD})[0] == 503
+    bay.daemon.wait_log("the store is full: nothing more is accepted until space returns")
+    bay.script(None)
+    ids.append(wait_until(lambda: accepted_again(bay), what="room again"))
+    bay.daemon.wait_log("the store has room again")
+    bay.wait_delivered(ids)
+    assert bay.delivered()[:len(ids) - 1] == ids[:-1]
+    assert len(set(bay.delivered())) == len(bay.delivered())
+
+
+def hung(engine, core):
+    bay = engine(HTTP + sink(plugin=WRITE), core, start=False)
+    bay.script("hang")
+    bay.start()
+    return bay
+
+
+def test_a_full_disk_refuses_and_recovers(engine, small_disk):
+    bay = hung(engine, "segment_size = 1MiB")
+    check_full_and_back(bay)
+    bay.stop()
+    bay.store("all")
+
+
+def test_max_size_refuses_and_recovers(engine):
+    bay = hung(engine, LIMIT)
+    check_full_and_back(bay)
+    used = sum(path.stat().st_blocks * 512 for path in bay.daemon.state.rglob("*") if path.is_file())
+    assert used < 14 << 20      # the journal's 4 MiB, the state's, its reserve
+    bay.stop()
+    bay.store("all")
+
+
+def test_what_was_accepted_survives_a_kill_on_a_full_disk(engine, small_disk):
+    bay = hung(engine, "segment_size = 1MiB")
+    ids = [bay.post(pad=PAD) for _ in range(20)]
+    filler = fill(small_disk)
+    ids += post_until_full(bay)
+    bay.daemon.kill()
+    bay.script(None)
+    bay.start()
+    bay.wait_delivered(ids)
+    filler.unlink()
+    ids.append(wait_until(lambda: accepted_again(bay), what="room again"))
+    bay.wait_delivered(ids)
+    bay.wait_lane(behind=0)
+    bay.stop()
+    assert set(bay.delivered()) == set(ids)
+    bay.store("all")
+
+
+def test_failures_on_a_full_disk_are_not_lost(engine, small_disk):
+    bay = engine(HTTP + sink(plugin=SUBMIT, options="retry = exponential(200ms, 200ms, 1000)"),
+                 core="segment_size = 1MiB")
+    bay.script("silent")
+    ids = [bay.post(pad=PAD, delay=0) for _ in range(30)]
+    filler = fill(small_disk)
+    ids += post_until_full(bay)
+    bay.script("retry")
+    bay.wait_log(len(ids) * 2)
+    bay.script("ok")
+    bay.wait_delivered(ids)
+    filler.unlink()
+    ids.append(wait_until(lambda: accepted_again(bay), what="room again"))
+    bay.wait_delivered(ids)
+    bay.wait_lane(behind=0, stragglers=0)
+    bay.stop()
+    assert len(bay.delivered()) == len(ids)
+    bay.store("all")
+
+
+@pytest.fixture
+def full_counter(engine):
+    """A source that cannot refuse, waiting since the store is full."""
+    bay = engine(COUNTER % (20000, "pad = 1000\nturn = 8") + FILE + sink("slow", WRITE), LIMIT,
+                 start=False)
+    bay.script("hang", "slow")
+    bay.start()
+    bay.daemon.wait_log("the store is full")
+    return bay
+
+
+def test_a_source_that_cannot_refuse_waits(full_counter):
+    bay = full_counter
+    held = stored(bay)
+    assert 0 < held < 20000 and not [n for word, n in source_log(bay) if word == "failed"]
+    wait_until(lambda: len(lines(bay.folder / "out.jsonl")) == stored(bay))
+    assert stored(bay) == held
+    bay.script(None, "slow")
+    wait_until(lambda: len(lines(bay.folder / "out.jsonl")) == 20000, 60, "all has arrived")
+    wait_until(lambda: len(bay.delivered("slow")) == 20000, 60, "the slow sink has all")
+    bay.stop()
+    assert set(check_counted(bay, 20000).values()) == {1}
+    assert bay.delivered("slow") == [event["id"] for event in objects(bay.folder / "out.jsonl")]
+    bay.store("all")
+
+
+def test_a_source_that_waits_for_room_can_be_stopped(full_counter):
+    bay = full_counter
+    bay.script(None, "slow")
+    bay.script("down", "slow")
+    bay.stop()
+    assert "did not stop within" not in bay.daemon.fresh
+    bay.script(None, "slow")
+    bay.start()
+    wait_until(lambda: len(bay.delivered("slow")) >= 20000, 60, "all arrives after a start")
+    bay.stop()
+    check_counted(bay, 20000)
