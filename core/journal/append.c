@@ -3,7 +3,9 @@
  *
  * The caller's parts go from where they are to the disk: one pwritev, one fdatasync.
  * Nobody reads beyond the committed end, so a block shows only when it is durable; until
- * then a failure for want of space is undone by cutting the file back.
+ * then a failure for want of space is undone by cutting the file back. Space is not reserved
+ * ahead: on ext4, fallocate() made nothing faster, and zeros written 1 MiB ahead made blocks of up
+ * to 16 KiB durable 1.5 times as fast, but those of 128 KiB 0.75 times.
  */
 #include <assert.h>
 #include <errno.h>
