@@ -176,10 +176,12 @@ static void note_answer(struct slot *slot, struct pb_delivery *d)
 static void note_sink(struct router *r, struct outlet *o, const struct pb_delivery *d)
 {
 	int64_t now = router_now(r);
+	int64_t most = options_int(o->config->options, "max_retry_after");
+	int64_t after = d->after < most ? d->after : most;
 	const char *why = d->text != NULL ? d->text : "no reason given";
 	switch (d->code) {
 	case PB_DOWN:
-		if (breaker_down(&o->breaker, now, d->after))
+		if (breaker_down(&o->breaker, now, after))
 			log_write(PB_WARN, o->self.title, "is down, held until it answers: %s", why);
 		break;
 	case PB_GONE:

@@ -138,6 +138,16 @@ def test_a_sink_that_is_down_is_probed_and_reopens(engine):
     assert len(bay.delivered()) == 100
 
 
+def test_a_sink_that_is_down_is_asked_when_it_said(engine):
+    bay = engine(HTTP + sink(options="max_retry_after = 2500ms"))
+    bay.script("down/1000000")
+    ids = [bay.post(), bay.post()]
+    bay.wait_log(1)
+    bay.script("ok")
+    bay.wait_delivered(ids)
+    assert 2500 <= bay.log()[-2]["got"] - bay.log()[0]["got"] < 6000
+
+
 def test_a_sink_that_is_gone_is_disabled_until_the_next_start(engine):
     bay = engine(HTTP + sink() + sink("other", route="second"))
     bay.script("ok", "other")
