@@ -50,6 +50,7 @@ static void block_signals(struct daemon *d)
 	sigaddset(&d->signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &d->signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* a file at its limit is a full disk, not the end */
 }
 
 /* As many open files as the system lets us have: a receiver, a sender, a file each take one. */
