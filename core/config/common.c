@@ -82,6 +82,18 @@ static const struct pb_option sink_table[] = {
 	{ "order", PB_CHOICE, "", .choices = "strict relaxed", .help =
 	  "Whether a failed event holds back those behind it (strict) or lets them pass "
 	  "(relaxed); unset, as the plugin's kind of sink needs it." },
+	{ "breaker_failures", PB_INT, "20", .min = 0, .max = 1000000, .help =
+	  "After so many failures in a row the sink is held and probed; 0 holds it only when the "
+	  "plugin says that the receiver is down." },
+	{ "breaker_pause", PB_DURATION, "1s", .min = 1, .max = DAY, .help =
+	  "How long a held sink waits for the first probe; each further one waits twice as long." },
+	{ "breaker_max_pause", PB_DURATION, "5m", .min = 1, .max = DAY, .help =
+	  "The longest wait between two probes." },
+	{ "rate", PB_STRING, "", .help =
+	  "How many deliveries may go out: a number a second, minute or hour, such as 100/s; unset, "
+	  "no limit." },
+	{ "burst", PB_INT, "0", .min = 0, .max = 1000000000, .help =
+	  "How many may go at once after a lull when `rate` is set; 0 is what it gives in a second." },
 	{ "max_in_flight", PB_INT, "64", .min = 1, .max = 100000, .help =
 	  "How many deliveries may be under way at once." },
 	{ "max_batch", PB_INT, "0", .min = 0, .max = 1000000, .help =

@@ -130,8 +130,10 @@ static void read_instance(struct loading *l, struct config_instance *in, struct 
 	struct pb_error err;
 	error_init(&err);
 	check_common(in, &described, &err);
-	if (in->kind == CONFIG_SINK)
+	if (in->kind == CONFIG_SINK) {
 		retry_parse(options_str(in->options, "retry"), &in->retry, &err);
+		rate_parse(options_str(in->options, "rate"), &in->rate, &err);
+	}
 	options_report(in->options, in->title, &err, l->report);
 	in->sound = l->report->errors == before && !any_failed(section);
 }

@@ -11,6 +11,7 @@
 
 #include "config/files.h"
 #include "config/options.h"
+#include "config/rate.h"
 #include "config/retry.h"
 
 enum config_kind { CONFIG_SOURCE, CONFIG_FILTER, CONFIG_SINK, CONFIG_KINDS };
@@ -35,6 +36,7 @@ struct config_instance {
 	struct place place;
 	struct options *options;
 	struct retry retry;		/* sinks */
+	struct rate rate;		/* sinks */
 	bool used;			/* some route names it */
 	bool sound;	/* nothing of its section is wrong; else `options` may be NULL */
 };

@@ -5,6 +5,8 @@ unsigned long breaker_allows(const struct breaker *b, unsigned long in_flight, u
 {
 	switch (b->state) {
 	case BREAKER_CLOSED:
+		if (b->ramp > 0 && b->ramp < most)
+			most = b->ramp;
 		return most > in_flight ? most - in_flight : 0;
 	case BREAKER_PROBING:
 		return b->probe_out || in_flight > 0 ? 0 : 1;
@@ -19,26 +21,33 @@ void breaker_sent(struct breaker *b)
 		b->probe_out = true;
 }
 
-bool breaker_alive(struct breaker *b)
+bool breaker_alive(struct breaker *b, unsigned long most)
 {
+	b->failures = 0;
+	if (b->state == BREAKER_CLOSED && b->ramp > 0)
+		b->ramp = b->ramp * 2 < most ? b->ramp * 2 : 0;
 	/* Answers that were under way when it opened say nothing of the receiver now. */
 	if (b->state != BREAKER_PROBING || !b->probe_out)
 		return false;
-	*b = (struct breaker){ .state = BREAKER_CLOSED };
+	b->state = BREAKER_CLOSED;
+	b->trips = 0;
+	b->probe_out = false;
+	b->ramp = 1;
 	return true;
 }
 
 static void open_for(struct breaker *b, int64_t now, int64_t after)
 {
-	int64_t pause = BREAKER_FIRST_PAUSE;
-	for (unsigned i = 0; i < b->trips && pause < BREAKER_LONGEST_PAUSE; i++)
+	int64_t pause = b->first_pause;
+	for (unsigned i = 0; i < b->trips && pause < b->longest_pause; i++)
 		pause *= 2;
-	if (pause > BREAKER_LONGEST_PAUSE)
-		pause = BREAKER_LONGEST_PAUSE;
+	if (pause > b->longest_pause)
+		pause = b->longest_pause;
 	if (pause < after)
 		pause = after;
 	b->state = BREAKER_OPEN;
 	b->probe_out = false;
+	b->failures = 0;
 	b->until = now + pause;
 }
 
@@ -52,6 +61,15 @@ bool breaker_down(struct breaker *b, int64_t now, int64_t after)
 	return first;
 }
 
+bool breaker_failed(struct breaker *b, int64_t now)
+{
+	if (b->state == BREAKER_PROBING && b->probe_out)
+		return breaker_down(b, now, 0);
+	if (b->state != BREAKER_CLOSED || b->failures_max == 0 || ++b->failures < b->failures_max)
+		return false;
+	return breaker_down(b, now, 0);
+}
+
 void breaker_untried(struct breaker *b, int64_t now)
 {
 	if (b->state == BREAKER_CLOSED || b->state == BREAKER_PROBING)
@@ -61,7 +79,8 @@ void breaker_untried(struct breaker *b, int64_t now)
 bool breaker_gone(struct breaker *b)
 {
 	bool first = b->state != BREAKER_DISABLED;
-	*b = (struct breaker){ .state = BREAKER_DISABLED };
+	b->state = BREAKER_DISABLED;
+	b->probe_out = false;
 	return first;
 }
 

@@ -1,8 +1,9 @@
 /*
  * breaker.h - a sink as a whole: open for business, held, or gone.
  *
- * An answer of down holds everything; after a growing pause one delivery goes out as a
- * probe. Only a state machine: the outlet asks it and tells it.
+ * An answer of down, or so many failures in a row, hold everything; after a growing pause one delivery
+ * goes out as a probe. When the receiver is back, it is not flooded: what may be out doubles
+ * with each success. Only a state machine: the outlet asks it and tells it.
  */
 #ifndef DISPATCH_BREAKER_H
 #define DISPATCH_BREAKER_H
@@ -19,21 +20,25 @@ enum breaker_state {
 
 struct breaker {
 	enum breaker_state state;
+	/* Set at birth. */
+	unsigned failures_max;	/* so many in a row open it; 0: only an answer of down does */
+	int64_t first_pause, longest_pause;	/* ms */
+	unsigned failures;	/* in a row */
 	unsigned trips;		/* in a row: the pause doubles */
+	unsigned long ramp;	/* at most so many may be out; 0: no limit of the breaker's */
 	int64_t until;		/* monotonic ms */
 	bool probe_out;
 };
-
-#define BREAKER_FIRST_PAUSE 1000
-#define BREAKER_LONGEST_PAUSE (5 * 60 * 1000)
 
 /* How many deliveries may be out beside `in_flight`, given `most`. */
 unsigned long breaker_allows(const struct breaker *, unsigned long in_flight, unsigned long most);
 /* A delivery goes out. */
 void breaker_sent(struct breaker *);
-/* An answer came that is neither down nor gone nor untried: the receiver is there. True when that closed it. */
-bool breaker_alive(struct breaker *);
-/* True when this opened it (log it); not sooner than `after` ms when that is not 0. */
+/* An answer came that shows that the receiver works. True when that closed it. */
+bool breaker_alive(struct breaker *, unsigned long most);
+/* A delivery failed. True when this opened it (log it). */
+bool breaker_failed(struct breaker *, int64_t now);
+/* The receiver is down, for not less than `after` ms when that is not 0. True when this opened it (log it). */
 bool breaker_down(struct breaker *, int64_t now, int64_t after);
 /* Nothing was sent after all. */
 void breaker_untried(struct breaker *, int64_t now);

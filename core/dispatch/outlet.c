@@ -17,6 +17,21 @@ static void probe_due(struct timer *t)
 	router_pump(o->router, o);
 }
 
+static void rate_due(struct timer *t)
+{
+	struct outlet *o = CONTAINER_OF(t, struct outlet, rate_timer);
+	router_pump(o->router, o);
+}
+
+static struct breaker make_breaker(const struct options *options)
+{
+	return (struct breaker){
+		.failures_max = (unsigned)options_int(options, "breaker_failures"),
+		.first_pause = options_int(options, "breaker_pause"),
+		.longest_pause = options_int(options, "breaker_max_pause"),
+	};
+}
+
 static size_t batch_limit(const struct config_instance *in, const struct pb_sink *sink)
 {
 	size_t most = sink->max_batch > 0 ? sink->max_batch : 1;
@@ -36,8 +51,10 @@ void outlet_init(struct outlet *o, const struct config_instance *in, struct plug
 		.max_batch = batch_limit(in, sink),
 		.max_in_flight = (size_t)options_int(in->options, "max_in_flight"),
 		.max_response = (size_t)options_int(in->options, "max_response"),
-		.timer = { .fire = probe_due },
+		.timer = { .fire = probe_due }, .rate_timer = { .fire = rate_due },
+		.breaker = make_breaker(in->options),
 	};
+	bucket_init(&o->bucket, &in->rate, options_int(in->options, "burst"), router_now(router));
 	if (!o->async)
 		o->max_in_flight = o->max_batch;
 	instance_init(&o->self, in, use, env, 0);
@@ -109,6 +126,7 @@ static void send_from(struct outlet *o, struct lane *lane, size_t most)
 	o->in_flight += b->n;
 	o->router->in_flight += b->n;
 	breaker_sent(&o->breaker);
+	bucket_take(&o->bucket, b->n);
 	sender_queue(o->sender, b);
 }
 
@@ -121,6 +139,13 @@ void outlet_pump(struct outlet *o)
 		struct lane *lane = next_lane(o);
 		if (lane == NULL)
 			return;
+		int64_t now = router_now(o->router);
+		size_t rated = bucket_has(&o->bucket, now);
+		if (rated == 0) {
+			timer_set(&o->router->timers, &o->rate_timer, now + bucket_wait(&o->bucket, now));
+			return;
+		}
+		room = room < rated ? room : rated;
 		size_t most = room < o->max_batch ? room : o->max_batch;
 		/* Of several under way at once the second could overtake the first. */
 		send_from(o, lane, lane->strict && o->async ? 1 : most);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "dispatch/breaker.h"
+#include "dispatch/bucket.h"
 #include "dispatch/delivery.h"
 #include "dispatch/inbox.h"
 #include "dispatch/lane.h"
@@ -30,6 +31,8 @@ struct outlet {
 	size_t n_lanes, turn;		/* whose turn it is */
 	struct breaker breaker;
 	struct timer timer;		/* the next probe */
+	struct bucket bucket;		/* `rate` */
+	struct timer rate_timer;	/* when the bucket has something again */
 	struct outlet *pump_next;	/* the router's list of those with something to do */
 	bool pumped;
 	uint64_t delivered, failed;

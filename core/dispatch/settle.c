@@ -189,10 +189,14 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 			log_write(PB_ERROR, o->self.title, "is gone: disabled until the next start, "
 				  "its events stay in the store: %s", why);
 		break;
+	case PB_RETRY:
+		if (breaker_failed(&o->breaker, now))
+			log_write(PB_WARN, o->self.title, "fails again and again, held until it works: %s", why);
+		break;
 	case PB_UNTRIED:
 		break;
 	default:
-		if (breaker_alive(&o->breaker))
+		if (breaker_alive(&o->breaker, o->max_in_flight))
 			log_write(PB_INFO, o->self.title, "is up again");
 	}
 	if (d->code == PB_OK)
