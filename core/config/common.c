@@ -41,7 +41,8 @@ const struct pb_option config_core_table[] = {
 
 const struct pb_option config_route_table[] = {
 	{ "from", PB_LIST, "", .help =
-	  "The sources whose events it takes; unset, every source." },
+	  "The sources whose events it takes; unset, every source. `patchbay` is events about "
+	  "patchbay itself, which only a route that names it takes." },
 	{ "events", PB_LIST, "*", .help =
 	  "Globs of the event types it takes: * is any run of bytes, ? any one." },
 	{ "filters", PB_LIST, "", .help =

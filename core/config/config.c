@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "config/builtin.h"
 #include "config/check.h"
 #include "config/section.h"
 #include "config/suggest.h"
@@ -153,11 +154,17 @@ static void load_instance(struct loading *l, enum config_kind kind, struct secti
 static void load_instances(struct loading *l)
 {
 	const struct sections *sections = &l->config->files->sections;
-	l->config->instances = xcalloc(sections->n, sizeof *l->config->instances);
+	l->config->instances = xcalloc(sections->n + 1, sizeof *l->config->instances);
 	for (size_t i = 0; i < sections->n; i++)
 		for (enum config_kind kind = 0; kind < CONFIG_KINDS; kind++)
 			if (strcmp(sections->at[i]->kind, config_kind_name(kind)) == 0)
 				load_instance(l, kind, sections->at[i]);
+	for (size_t i = 0; i < sections->n; i++)
+		if (strcmp(sections->at[i]->kind, "route") == 0 && builtin_wanted(sections->at[i])) {
+			l->config->instances[l->config->n_instances++] =
+				builtin_source(sections->at[i]->place, l->report);
+			return;
+		}
 }
 
 static int by_name(const void *one, const void *two)
@@ -236,13 +243,13 @@ static void resolve_list(const struct config *config, const struct config_route 
 	}
 }
 
-/* No `from` is every source. */
+/* No `from` is every source but the built-in one. */
 static void take_all_sources(const struct config *config, struct config_route *route)
 {
 	free(route->from);
 	route->from = xcalloc(config->n_instances, sizeof *route->from);
 	for (size_t i = 0; i < config->n_instances; i++)
-		if (config->instances[i]->kind == CONFIG_SOURCE) {
+		if (config->instances[i]->kind == CONFIG_SOURCE && !config->instances[i]->builtin) {
 			config->instances[i]->used = true;
 			route->from[route->n_from++] = config->instances[i];
 		}

@@ -38,6 +38,7 @@ struct config_instance {
 	struct retry retry;		/* sinks */
 	struct rate rate;		/* sinks */
 	bool used;			/* some route names it */
+	bool builtin;			/* `patchbay`: no section, no shared object */
 	bool sound;	/* nothing of its section is wrong; else `options` may be NULL */
 };
 

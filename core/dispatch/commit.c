@@ -6,10 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "dispatch/alarms.h"
 #include "dispatch/marks.h"
 #include "event/event.h"
 
@@ -99,6 +101,10 @@ static void note_room(struct commit *c, int result)
 	if ((result < 0) == c->full)
 		return;
 	c->full = result < 0;
+	if (c->alarms != NULL)
+		alarms_tell(c->alarms, c->full ? "patchbay.store.full" : "patchbay.store.room",
+			    clock_wall(c->clock), "reason", c->full ? "no space on the disk, or max_size "
+			    "is reached" : "space has returned", NULL);
 	if (c->full)
 		log_error("the store is full: nothing more is accepted until space returns");
 	else

@@ -26,6 +26,9 @@ struct commit_entry {
 	int result;
 };
 
+struct alarms;
+struct clock;
+
 struct commit {
 	pthread_mutex_t lock;		/* guards all below */
 	pthread_cond_t done;
@@ -36,6 +39,8 @@ struct commit {
 	struct journal *journal;
 	struct inbox *inbox;
 	struct watermarks *watermarks;
+	struct alarms *alarms;		/* NULL: nobody is told (a test) */
+	const struct clock *clock;	/* for what is told */
 };
 
 /* Commits go to the journal and then to the inbox, and carry the watermarks that moved. All must

@@ -10,10 +10,10 @@
 #include "dispatch/engine.h"
 #include "dispatch/recover.h"
 
-static struct plugin_use *use_of(struct dispatch *d, struct loader *loader, const char *name,
-				 struct pb_error *err)
+static struct plugin_use *use_of(struct dispatch *d, struct loader *loader,
+				 const struct config_instance *in, struct pb_error *err)
 {
-	const struct pb_plugin *plugin = loader_find(loader, name, err);
+	const struct pb_plugin *plugin = in->builtin ? &alarms_plugin : loader_find(loader, in->plugin, err);
 	for (size_t i = 0; i < d->n_uses && plugin != NULL; i++)
 		if (plugin_use_plugin(d->uses[i]) == plugin)
 			return d->uses[i];
@@ -35,6 +35,8 @@ static void add_feeds(struct dispatch *d, const struct config_instance *in, stru
 		first = first != NULL ? first : f;
 		f->commit = &d->commit;
 		f->state = d->env.state;
+		f->alarms = &d->alarms;
+		d->alarms.wanted = d->alarms.wanted || in->builtin;
 		d->feeds[d->n_feeds++] = f;
 	}
 }
@@ -67,7 +69,7 @@ static void add_stage(struct dispatch *d, const struct config_instance *in, stru
 static bool add_instance(struct dispatch *d, const struct config_instance *in, struct loader *loader,
 			 struct pb_error *err)
 {
-	struct plugin_use *use = use_of(d, loader, in->plugin, err);
+	struct plugin_use *use = use_of(d, loader, in, err);
 	if (use == NULL)
 		return false;
 	if (in->kind == CONFIG_SOURCE)
@@ -122,7 +124,11 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	d->env = *env;
 	router_init(r, env->instance.clock, env->journal, env->state, env->memory);
 	r->commit = &d->commit;
+	r->alarms = &d->alarms;
+	alarms_init(&d->alarms);
 	commit_init(&d->commit, env->journal, &r->inbox, &r->watermarks);
+	d->commit.alarms = &d->alarms;
+	d->commit.clock = env->instance.clock;
 	sender_init(&d->submitter, "submit");
 	d->started_ms = clock_wall(env->instance.clock);
 	bool ok = true;
@@ -225,6 +231,7 @@ void dispatch_free(struct dispatch *d)
 		free(r->outlets[i]);
 	}
 	commit_fini(&d->commit);
+	alarms_fini(&d->alarms);
 	router_fini(r);
 	for (size_t i = 0; i < d->n_uses; i++)
 		plugin_use_free(d->uses[i]);

@@ -2,6 +2,7 @@
 #ifndef DISPATCH_ENGINE_H
 #define DISPATCH_ENGINE_H
 
+#include "dispatch/alarms.h"
 #include "dispatch/chain.h"
 #include "dispatch/commit.h"
 #include "dispatch/dispatch.h"
@@ -14,6 +15,7 @@ struct dispatch {
 	struct dispatch_env env;
 	struct router router;
 	struct commit commit;
+	struct alarms alarms;
 	struct sender submitter;	/* for all sinks with submit() */
 	struct sender **writers;	/* one a sink with write() */
 	size_t n_writers;

@@ -47,11 +47,14 @@ struct pb_receipt {
 	const char *reason;
 };
 
+struct alarms;
+
 struct feed {
 	struct pb_self self;
 	uint32_t number;		/* the source's, in the names table */
 	struct commit *commit;
 	struct state *state;
+	struct alarms *alarms;		/* the built-in source's */
 	struct emission open;		/* taken, not yet committed */
 	struct emission closed;		/* being committed and settled */
 	bool settling;			/* inside settled() */

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "dispatch/alarms.h"
 #include "dispatch/marks.h"
 #include "state/rows.h"
 
@@ -104,8 +105,11 @@ static int number_lanes(struct router *r, struct names *names)
 static void number_sources(struct recover *rec, struct names *names)
 {
 	bool is_new;
-	for (size_t i = 0; i < rec->n_feeds; i++)
+	for (size_t i = 0; i < rec->n_feeds; i++) {
 		rec->feeds[i]->number = number_of(names, NAME_SOURCE, rec->feeds[i]->self.name, &is_new);
+		if (rec->feeds[i]->self.plugin == &alarms_plugin)
+			rec->router->alarms_origin = rec->feeds[i]->number;
+	}
 	for (size_t i = 0; i < rec->router->n_outlets; i++) {
 		struct outlet *o = rec->router->outlets[i];
 		o->number = number_of(names, NAME_SINK, o->config->name, &is_new);

@@ -1,6 +1,7 @@
 /* router.c - the router's turns. */
 #include "dispatch/router.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,15 +10,31 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "dispatch/alarms.h"
 #include "event/event.h"
 
 #define TICK 1000	/* ms */
+
+/* Blocks of the journal that turned out to be broken are set aside by it; whoever watches is told. */
+static void tell_damage(struct router *r)
+{
+	struct journal_stat stat;
+	journal_stat(r->journal, &stat);
+	if (stat.damaged_blocks > r->damaged) {
+		char blocks[24];
+		snprintf(blocks, sizeof blocks, "%llu",
+			 (unsigned long long)(stat.damaged_blocks - r->damaged));
+		alarms_tell(r->alarms, "patchbay.journal.damaged", router_wall(r), "blocks", blocks, NULL);
+	}
+	r->damaged = stat.damaged_blocks;
+}
 
 static void tick(struct timer *t)
 {
 	struct router *r = CONTAINER_OF(t, struct router, tick);
 	settle_aged(r);
 	r->space_due = true;
+	tell_damage(r);
 	log_flush();
 	timer_set(&r->timers, t, router_now(r) + TICK);
 }

@@ -18,6 +18,8 @@
 #include "dispatch/timer.h"
 #include "dispatch/watermarks.h"
 
+struct alarms;
+
 struct route {
 	const struct config_route *config;
 	uint32_t *from;			/* numbers of sources */
@@ -71,6 +73,7 @@ struct router {
 	struct inbox inbox;
 	struct watermarks watermarks;
 	struct commit *commit;		/* told when space returns */
+	struct alarms *alarms;
 	struct saver saver;
 	struct timers timers;
 	struct id_gen random;
@@ -106,6 +109,8 @@ struct router {
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */
 	uint64_t unrouted, saves, lost;
+	uint64_t damaged;		/* blocks, as told last */
+	uint32_t alarms_origin;		/* the built-in source's number: nothing is told of its own events */
 	uint64_t in_flight;		/* deliveries out, all outlets */
 	bool draining;			/* nothing new goes out */
 	pthread_mutex_t drained_lock;	/* guards `drained` */

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/magic.h"
+#include "dispatch/alarms.h"
 #include "dispatch/router.h"
 #include "dispatch/schedule.h"
 #include "event/event.h"
@@ -75,6 +76,21 @@ static void put_row(struct router *r, struct slot *slot, int64_t wait)
 	set_urgent(r);
 }
 
+static void tell_dead(struct router *r, const struct slot *slot, enum dead_reason reason)
+{
+	if (event_origin(slot->event) == r->alarms_origin)
+		return;
+	alarms_tell(r->alarms, "patchbay.delivery.dead", router_wall(r), "id", event_id(slot->event),
+		    "type", event_type(slot->event), "route", slot->lane->route->config->name,
+		    "sink", slot->lane->outlet->config->name, "reason", dead_reason_name(reason),
+		    "error", slot->text, NULL);
+}
+
+static void tell_sink(struct router *r, const struct outlet *o, const char *type, const char *why)
+{
+	alarms_tell(r->alarms, type, router_wall(r), "sink", o->config->name, "error", why, NULL);
+}
+
 static void make_dead(struct router *r, struct slot *slot, enum dead_reason reason)
 {
 	struct lane *lane = slot->lane;
@@ -90,6 +106,7 @@ static void make_dead(struct router *r, struct slot *slot, enum dead_reason reas
 	log_write(PB_WARN, lane->outlet->self.title, "event %llu of route %s is dead (%s): %s",
 		  (unsigned long long)slot->seq, lane->route->config->name, dead_reason_name(reason),
 		  slot->text != NULL ? slot->text : "no reason given");
+	tell_dead(r, slot, reason);
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
 }
@@ -172,6 +189,18 @@ static void note_answer(struct slot *slot, struct pb_delivery *d)
 	d->text = d->response = NULL;
 }
 
+static void note_down(struct router *r, struct outlet *o, const char *what, const char *why)
+{
+	log_write(PB_WARN, o->self.title, "%s: %s", what, why);
+	tell_sink(r, o, "patchbay.sink.down", why);
+}
+
+static void note_up(struct router *r, struct outlet *o)
+{
+	log_write(PB_INFO, o->self.title, "is up again");
+	tell_sink(r, o, "patchbay.sink.up", NULL);
+}
+
 /* What the answer says of the sink as a whole. */
 static void note_sink(struct router *r, struct outlet *o, const struct pb_delivery *d)
 {
@@ -182,7 +211,7 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 	switch (d->code) {
 	case PB_DOWN:
 		if (breaker_down(&o->breaker, now, after))
-			log_write(PB_WARN, o->self.title, "is down, held until it answers: %s", why);
+			note_down(r, o, "is down, held until it answers", why);
 		break;
 	case PB_GONE:
 		if (breaker_gone(&o->breaker))
@@ -191,13 +220,13 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 		break;
 	case PB_RETRY:
 		if (breaker_failed(&o->breaker, now))
-			log_write(PB_WARN, o->self.title, "fails again and again, held until it works: %s", why);
+			note_down(r, o, "fails again and again, held until it works", why);
 		break;
 	case PB_UNTRIED:
 		break;
 	default:
 		if (breaker_alive(&o->breaker, o->max_in_flight))
-			log_write(PB_INFO, o->self.title, "is up again");
+			note_up(r, o);
 	}
 	if (d->code == PB_OK)
 		o->delivered++;

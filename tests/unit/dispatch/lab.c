@@ -267,6 +267,11 @@ bool lab_step_all(struct lab *lab)
 {
 	struct dispatch *d = lab->d;
 	bool did = saver_step(&d->router.saver);
+	for (size_t i = 0; i < d->n_feeds; i++)
+		if (d->feeds[i]->self.plugin == &alarms_plugin && alarms_step(&d->alarms, &d->feeds[i]->self)) {
+			feed_commit(d->feeds[i]);
+			did = true;
+		}
 	did = sender_step(&d->submitter) || did;
 	for (size_t i = 0; i < d->n_writers; i++)
 		did = sender_step(d->writers[i]) || did;

@@ -479,6 +479,51 @@ static void the_router_falls_behind_the_sources(void **state)
 	assert_true(lab_lane(lab, "r s0")->live);
 }
 
+#define ALARMED HEAD "[sink s0]\nplugin = script_async\nretry = 10s\n[route r]\nto = s0\n" \
+	"[sink s1]\nplugin = script\n[route alarms]\nfrom = patchbay\nto = s1\n"
+
+static void it_tells_of_itself(void **state)
+{
+	struct lab *lab = *state;
+	lab->sinks[1].always = "ok";
+	lab_start(lab, ALARMED);
+	lab_emit(lab, "a", "reject");
+	lab_settle(lab);
+	lab_wait(lab, 100);
+	assert_string_equal(lab->sinks[1].seen, "patchbay.delivery.dead/1 ");
+	lab->sinks[0].always = "down";
+	lab_emit(lab, "b", "ok");
+	lab_settle(lab);
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 3000);
+	assert_string_equal(lab->sinks[1].seen,
+			    "patchbay.delivery.dead/1 patchbay.sink.down/1 patchbay.sink.up/1 ");
+	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 b/1 ");
+}
+
+/* A dead alarm is not told of: it would be the next, and so on for ever. */
+static void alarms_do_not_cause_themselves(void **state)
+{
+	struct lab *lab = *state;
+	lab->sinks[1].always = "reject";
+	lab_start(lab, ALARMED);
+	lab_emit(lab, "a", "reject");
+	lab_settle(lab);
+	lab_wait(lab, 10000);
+	assert_string_equal(lab->sinks[1].seen, "patchbay.delivery.dead/1 ");
+	assert_int_equal(lab_lane(lab, "alarms s1")->dead, 1);
+}
+
+static void alarms_are_bounded(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, ALARMED);
+	for (int i = 0; i < 2 * ALARMS_MAX; i++)
+		alarms_tell(&lab->d->alarms, "patchbay.test", 0, "i", "\"x\"", NULL);
+	assert_int_equal(lab->d->alarms.n, ALARMS_MAX);
+	assert_int_equal(lab->d->alarms.lost, ALARMS_MAX);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -492,6 +537,7 @@ int main(void)
 		T(untried_comes_again_but_not_at_once), T(behind_and_caught_up),
 		T(an_aged_delivery_lets_the_watermark_pass), T(an_aged_delivery_is_answered_after_all),
 		T(filters_drop_split_and_fail), T(only_the_missing_part_is_sent_again),
+		T(it_tells_of_itself), T(alarms_do_not_cause_themselves), T(alarms_are_bounded),
 		T(removed_lanes_keep_their_events), T(many_pass_one_that_hangs),
 		T(segments_go_and_stragglers_stay), T(a_full_store_refuses_and_goes_on),
 		T(a_removed_lane_leaves_dead_letters), T(marks_are_restored),
