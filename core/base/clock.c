@@ -30,7 +30,17 @@ static int64_t system_mono(const struct clock *c)
 	return read_ms(CLOCK_MONOTONIC);
 }
 
-const struct clock clock_system = { .wall = system_wall, .mono = system_mono };
+static int64_t system_fine(const struct clock *c)
+{
+	struct timespec t;
+	(void)c;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+const struct clock clock_system = {
+	.wall = system_wall, .mono = system_mono, .fine = system_fine,
+};
 
 static int64_t manual_wall(const struct clock *c)
 {
@@ -42,10 +52,15 @@ static int64_t manual_mono(const struct clock *c)
 	return ((const struct clock_manual *)(const void *)c)->mono_ms;
 }
 
+static int64_t manual_fine(const struct clock *c)
+{
+	return manual_mono(c) * 1000;
+}
+
 void clock_manual_init(struct clock_manual *m, int64_t wall_ms)
 {
 	*m = (struct clock_manual){
-		.clock = { .wall = manual_wall, .mono = manual_mono },
+		.clock = { .wall = manual_wall, .mono = manual_mono, .fine = manual_fine },
 		.wall_ms = wall_ms,
 	};
 }

@@ -12,6 +12,7 @@
 struct clock {
 	int64_t (*wall)(const struct clock *);	/* ms since 1970 UTC */
 	int64_t (*mono)(const struct clock *);	/* ms, never goes back */
+	int64_t (*fine)(const struct clock *);	/* the same in µs: for measuring */
 };
 
 static inline int64_t clock_wall(const struct clock *c)
@@ -22,6 +23,11 @@ static inline int64_t clock_wall(const struct clock *c)
 static inline int64_t clock_mono(const struct clock *c)
 {
 	return c->mono(c);
+}
+
+static inline int64_t clock_fine(const struct clock *c)
+{
+	return c->fine(c);
 }
 
 /* The machine's. [any thread] */

@@ -87,6 +87,14 @@ void alarms_tell(struct alarms *a, const char *type, int64_t time_ms, const char
 		alarm_free(alarm);
 }
 
+uint64_t alarms_lost(struct alarms *a)
+{
+	pthread_mutex_lock(&a->lock);
+	uint64_t lost = a->lost;
+	pthread_mutex_unlock(&a->lock);
+	return lost;
+}
+
 static struct alarm *take_all(struct alarms *a)
 {
 	pthread_mutex_lock(&a->lock);

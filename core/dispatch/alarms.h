@@ -48,5 +48,7 @@ void alarms_tell(struct alarms *, const char *type, int64_t time_ms, const char 
 	__attribute__((sentinel));
 /* What the thread does, once: emit what waits. False when nothing did. */
 bool alarms_step(struct alarms *, struct pb_self *);
+/* How many were let go since the start. [any] */
+uint64_t alarms_lost(struct alarms *);
 
 #endif

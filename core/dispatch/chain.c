@@ -157,6 +157,7 @@ void chain_submit(struct chain_job *job)
 	pthread_mutex_lock(&st->lock);
 	*st->last = job;
 	st->last = &job->next;
+	st->n_waiting++;
 	pthread_cond_signal(&st->wake);
 	pthread_mutex_unlock(&st->lock);
 }
@@ -168,6 +169,7 @@ static struct chain_job *take(struct stage *st)
 	if (job == NULL)
 		return NULL;
 	st->first = job->next;
+	st->n_waiting--;
 	if (st->first == NULL)
 		st->last = &st->first;
 	return job;
@@ -216,6 +218,14 @@ void stage_stop(struct stage *st)
 	st->stopping = true;
 	pthread_cond_broadcast(&st->wake);
 	pthread_mutex_unlock(&st->lock);
+}
+
+size_t stage_waiting(struct stage *st)
+{
+	pthread_mutex_lock(&st->lock);
+	size_t n = st->n_waiting;
+	pthread_mutex_unlock(&st->lock);
+	return n;
 }
 
 bool stage_join(struct stage *st, int64_t deadline)

@@ -57,6 +57,7 @@ struct stage {
 	pthread_mutex_t lock;		/* guards the queue and `stopping` */
 	pthread_cond_t wake;
 	struct chain_job *first, **last;
+	size_t n_waiting;		/* jobs in the queue */
 	bool stopping;
 	_Atomic uint64_t events, passed, failures;
 };
@@ -69,6 +70,8 @@ void stage_fini(struct stage *);
 int stage_start(struct stage *);
 /* Ask the workers to end after their present job. */
 void stage_stop(struct stage *);
+/* How many jobs wait. [any] */
+size_t stage_waiting(struct stage *);
 /* Wait for that until `deadline` (monotonic ms). False: one is still inside the plugin. */
 bool stage_join(struct stage *, int64_t deadline);
 

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "dispatch/alarms.h"
 #include "dispatch/marks.h"
+#include "dispatch/status.h"
 #include "event/event.h"
 
 void commit_init(struct commit *c, struct journal *journal, struct inbox *inbox,
@@ -42,7 +43,8 @@ static _Noreturn void die(int failed)
 }
 
 /* All entries' events, numbered, for the router. */
-static struct committed *collect(struct commit *c, struct commit_entry *list, uint64_t first_seq)
+static struct committed *collect(struct commit *c, struct commit_entry *list, uint64_t first_seq,
+				 int64_t accepted)
 {
 	size_t n = 0, bytes = 0;
 	for (struct commit_entry *e = list; e != NULL; e = e->next) {
@@ -52,18 +54,34 @@ static struct committed *collect(struct commit *c, struct commit_entry *list, ui
 	}
 	bool fits = inbox_has_room(c->inbox, bytes);
 	struct committed *got = xcalloc(1, sizeof *got + (fits ? n : 0) * sizeof got->events[0]);
-	*got = (struct committed){ .first_seq = first_seq, .n = n, .in_memory = fits,
-				   .bytes = fits ? bytes : 0, .marks = BUF_INIT(BUF_MAX) };
+	*got = (struct committed){ .first_seq = first_seq, .accepted = accepted, .n = n,
+				   .in_memory = fits, .bytes = fits ? bytes : 0,
+				   .marks = BUF_INIT(BUF_MAX) };
 	size_t at = 0;
 	for (struct commit_entry *e = list; e != NULL; e = e->next) {
 		buf_add(&got->marks, e->marks.data, e->marks.len);
 		for (size_t i = 0; i < e->n; i++, at++) {
 			event_set_seq(e->events[i], first_seq + at);
+			event_set_accepted(e->events[i], accepted);
 			if (fits)
 				got->events[at] = event_ref(e->events[i]);
 		}
 	}
 	return got;
+}
+
+/* When the block was on disk; `began` is when that was begun. */
+static int64_t measure(struct commit *c, const struct pb_span parts[], size_t n, uint32_t events,
+		       int64_t began)
+{
+	int64_t now = clock_fine(c->clock);
+	size_t bytes = 0;
+	for (size_t i = 0; i < n; i++)
+		bytes += parts[i].len;
+	histogram_add(&c->seconds, COMMIT_SECONDS, now - began);
+	histogram_add(&c->bytes, COMMIT_BYTES, (int64_t)bytes);
+	histogram_add(&c->events, COMMIT_EVENTS, events);
+	return now;
 }
 
 static int append(struct commit *c, struct commit_entry *list)
@@ -81,7 +99,9 @@ static int append(struct commit *c, struct commit_entry *list)
 	if (moved.len > 0)
 		parts[i++] = buf_span(&moved);
 	uint64_t first_seq;
+	int64_t began = clock_fine(c->clock);
 	int failed = journal_append(c->journal, parts, i, events, &first_seq);
+	int64_t accepted = failed == 0 ? measure(c, parts, i, events, began) : 0;
 	free(parts);
 	buf_free(&moved);
 	if (failed == -ENOSPC)
@@ -89,7 +109,7 @@ static int append(struct commit *c, struct commit_entry *list)
 	if (failed < 0)
 		die(failed);
 	struct journal_stat stat;
-	struct committed *got = collect(c, list, first_seq);
+	struct committed *got = collect(c, list, first_seq, accepted);
 	journal_stat(c->journal, &stat);
 	got->end = stat.end;
 	inbox_committed(c->inbox, got);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "base/histogram.h"
 #include "dispatch/inbox.h"
 #include "dispatch/watermarks.h"
 #include "journal/journal.h"
@@ -40,7 +41,11 @@ struct commit {
 	struct inbox *inbox;
 	struct watermarks *watermarks;
 	struct alarms *alarms;		/* NULL: nobody is told (a test) */
-	const struct clock *clock;	/* for what is told */
+	const struct clock *clock;
+	/* What was committed, added to by whoever leads. */
+	struct histogram seconds;	/* append and sync: µs, COMMIT_SECONDS (status.h) */
+	struct histogram bytes;		/* of records in a block: COMMIT_BYTES */
+	struct histogram events;	/* in a block: COMMIT_EVENTS */
 };
 
 /* Commits go to the journal and then to the inbox, and carry the watermarks that moved. All must

@@ -37,6 +37,7 @@ struct batch {
 	struct batch *next;
 	struct outlet *outlet;
 	_Atomic size_t refs;
+	int64_t sent;			/* monotonic µs: when it was handed to the sender */
 	size_t n;
 	size_t settled;			/* answers the router has seen */
 	bool progress;			/* one of them was more than untried */

@@ -12,6 +12,7 @@
 #define DISPATCH_DISPATCH_H
 
 #include "config/config.h"
+#include "dispatch/status.h"
 #include "journal/journal.h"
 #include "plugin/instance.h"
 #include "plugin/loader.h"
@@ -43,36 +44,5 @@ bool dispatch_stop(struct dispatch *);
 void dispatch_free(struct dispatch *);
 /* SIGHUP: every instance opens again by name what it holds. [any] */
 void dispatch_reopen(struct dispatch *);
-
-/* What the engine knows of itself, taken at one moment. Names are the configuration's. */
-struct lane_status {
-	const char *route, *sink;
-	uint64_t watermark;	/* all events before it are settled */
-	uint64_t behind;	/* events stored that the lane has not passed yet */
-	uint64_t waiting;	/* of them in memory: queued, in flight, or waiting in place */
-	uint64_t stragglers, dead;
-	uint64_t delivered, retried, filtered;	/* since the start */
-	bool catching_up;
-};
-struct instance_status {
-	enum config_kind kind;
-	const char *name, *plugin;
-	const char *state;	/* "running", "stopped", "down", "probing", "disabled" */
-	uint64_t events;	/* accepted, taken, or delivered since the start */
-	uint64_t failures;	/* refused, failed, or not delivered since the start */
-	uint64_t in_flight;
-	char reason[256];	/* the last failure, "" */
-};
-struct status {
-	int64_t taken_ms, started_ms;
-	struct journal_stat journal;
-	uint64_t state_bytes, unrouted, lost;
-	struct instance_status *instances;
-	struct lane_status *lanes;
-	size_t n_instances, n_lanes;
-};
-/* [any thread but the router's]; -EAGAIN when the engine is not running. */
-int dispatch_status(struct dispatch *, struct status *);
-void status_free(struct status *);
 
 #endif

@@ -33,9 +33,6 @@ void feed_init(struct feed *f, const struct config_instance *in, struct plugin_u
 	};
 	instance_init(&f->self, in, use, env, worker);
 	f->self.feed = f;
-	f->accepted = metric_get(&f->self.metrics, "accepted_total", "Events stored.", false);
-	f->refused = metric_get(&f->self.metrics, "refused_total",
-				"Events not stored: the sender was told to come back.", false);
 }
 
 static void marks_free(struct mark_entry **marks)
@@ -186,8 +183,8 @@ static void settle(struct feed *f, int result)
 {
 	struct emission *e = &f->closed;
 	void (*settled)(void *, void *, const struct pb_receipt *) = f->self.plugin->source->settled;
-	struct pb_metric *count = result < 0 ? f->refused : f->accepted;
-	atomic_fetch_add_explicit(&count->value, (int64_t)e->n_events, memory_order_relaxed);
+	atomic_fetch_add_explicit(result < 0 ? &f->refused : &f->accepted, e->n_events,
+				  memory_order_relaxed);
 	if (result < 0)
 		snprintf(f->reason, sizeof f->reason, "%s", "the store is full");
 	f->settling = true;

@@ -67,7 +67,7 @@ struct feed {
 	bool stop_seen;			/* pb_wait() has said so once */
 	pthread_t thread;
 	bool started;
-	struct pb_metric *accepted, *refused;
+	_Atomic uint64_t accepted, refused;	/* events */
 	char reason[128];		/* the last failure */
 };
 

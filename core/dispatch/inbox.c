@@ -124,6 +124,14 @@ bool inbox_has_room(struct inbox *in, size_t bytes)
 	return room;
 }
 
+size_t inbox_bytes(struct inbox *in)
+{
+	pthread_mutex_lock(&in->lock);
+	size_t bytes = in->bytes;
+	pthread_mutex_unlock(&in->lock);
+	return bytes;
+}
+
 void inbox_committed(struct inbox *in, struct committed *c)
 {
 	pthread_mutex_lock(&in->lock);

@@ -22,6 +22,7 @@ struct chain_job;
 struct committed {
 	struct committed *next;
 	uint64_t first_seq;
+	int64_t accepted;		/* when it was on disk: monotonic µs */
 	size_t n;			/* events in the block */
 	bool in_memory;			/* else `events` is empty: read the journal */
 	struct journal_pos end;		/* of the block */
@@ -78,6 +79,8 @@ void inbox_wait(struct inbox *, int64_t ms);
 void inbox_wake(struct inbox *);
 /* Is there still room for `bytes` of events in memory? In order of the commits: called by who leads one. */
 bool inbox_has_room(struct inbox *, size_t bytes);
+/* Bytes of committed events that wait in memory. [any] */
+size_t inbox_bytes(struct inbox *);
 void inbox_committed(struct inbox *, struct committed *);
 void inbox_answer(struct inbox *, struct pb_delivery *);	/* [any] */
 void inbox_chained(struct inbox *, struct chain_job *);		/* [any] */

@@ -96,6 +96,7 @@ struct lane {
 	struct timer timer;		/* strict wait in place, or stragglers due */
 	uint64_t stragglers, dead;	/* rows */
 	uint64_t delivered, retried, filtered;
+	uint64_t died[DEAD_REASONS];	/* since the start */
 	char *title;			/* "route sink" */
 };
 

@@ -91,6 +91,7 @@ static struct batch *batch_new(struct outlet *o, size_t most)
 	size_t head = sizeof(struct batch) + most * sizeof(struct pb_delivery);
 	struct batch *b = xcalloc(1, head + most * sizeof(struct pb_delivery *));
 	b->outlet = o;
+	b->sent = clock_fine(o->router->clock);
 	b->list = (struct pb_delivery **)((char *)b + head);
 	return b;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/histogram.h"
 #include "dispatch/breaker.h"
 #include "dispatch/bucket.h"
 #include "dispatch/delivery.h"
@@ -36,6 +37,10 @@ struct outlet {
 	struct outlet *pump_next;	/* the router's list of those with something to do */
 	bool pumped;
 	uint64_t delivered, failed;
+	uint64_t answers[PB_GONE + 1];	/* by code */
+	uint64_t opened;		/* times the breaker opened */
+	struct histogram latency;	/* from commit to the sink's yes: µs, SINK_SECONDS */
+	struct histogram attempts;	/* from going out to the answer, whatever it says; likewise */
 	char reason[256];		/* the last failure */
 };
 

@@ -189,6 +189,7 @@ static int close_lane(struct router *r, struct removal *rm, const char *title, u
 			 title, (unsigned long long)rm->moved,
 			 (unsigned long long)(at < r->next ? r->next - at : 0));
 	}
+	r->removed_dead += rm->moved;
 	if (failed == 0 || failed == -ENOENT)
 		failed = rows_each_dead(r->state, number, 0, any_dead, &dead);
 	if (dead || rm->moved > 0) {

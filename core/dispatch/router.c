@@ -50,6 +50,7 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 		.kept_below = stat.first_seq, .tick = { .fire = tick },
 	};
 	r->last_save = r->last_event = clock_mono(clock);
+	timeline_init(&r->timeline, r->next, router_wall(r));
 	timer_set(&r->timers, &r->tick, r->last_save + TICK);
 	inbox_init(&r->inbox, memory);
 	saver_init(&r->saver, state, &r->inbox);
@@ -100,6 +101,18 @@ int64_t router_now(const struct router *r)
 int64_t router_wall(const struct router *r)
 {
 	return clock_mono(r->clock) + r->wall_offset;
+}
+
+int64_t router_accepted(const struct router *r, const struct pb_event *ev, bool *own)
+{
+	int64_t us = event_accepted(ev);
+	bool known = us != 0 || timeline_knows(&r->timeline, event_seq(ev));
+	if (own != NULL)
+		*own = !known;
+	if (us != 0)
+		return us / 1000 + r->wall_offset;
+	int64_t latest = timeline_at(&r->timeline, event_seq(ev));
+	return known || event_time(ev) > latest ? latest : event_time(ev);
 }
 
 void router_pump(struct router *r, struct outlet *o)
@@ -193,8 +206,10 @@ static void route_committed(struct router *r, struct committed *c)
 		all_fall_behind(r, r->next);
 	else
 		route_events(r, c);
-	if (c->n > 0)
+	if (c->n > 0) {
 		r->next = c->first_seq + c->n;
+		timeline_note(&r->timeline, c->first_seq, c->accepted / 1000 + r->wall_offset);
+	}
 	save_mark(r, c->end, buf_span(&c->marks));
 	r->save_pending = r->save_pending || c->marks.len > 0;
 	r->routed = c->end;
@@ -231,6 +246,7 @@ static void take_in(struct router *r)
 {
 	struct intake got;
 	inbox_take(&r->inbox, &got);
+	r->turn_began = clock_fine(r->clock);
 	if (got.saved)
 		save_finished(r, got.saved_result);
 	for (struct pb_delivery *d = got.answers, *next; d != NULL; d = next) {

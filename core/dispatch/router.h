@@ -15,6 +15,7 @@
 #include "dispatch/lane.h"
 #include "dispatch/outlet.h"
 #include "dispatch/saver.h"
+#include "dispatch/timeline.h"
 #include "dispatch/timer.h"
 #include "dispatch/watermarks.h"
 
@@ -108,7 +109,10 @@ struct router {
 	bool space_due;			/* look for a segment that may go, when no save is under way */
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */
+	struct timeline timeline;	/* when events were accepted, engine wall clock */
+	int64_t turn_began;		/* monotonic µs: what this turn takes in came before */
 	uint64_t unrouted, saves, lost;
+	uint64_t removed_dead;		/* stragglers of lanes that the configuration no longer has */
 	uint64_t damaged;		/* blocks, as told last */
 	uint32_t alarms_origin;		/* the built-in source's number: nothing is told of its own events */
 	uint64_t in_flight;		/* deliveries out, all outlets */
@@ -131,6 +135,9 @@ int64_t router_turn(struct router *);
 /* Engine time: monotonic, and a wall clock that is not set while we run. */
 int64_t router_now(const struct router *);
 int64_t router_wall(const struct router *);
+/* When the event was accepted: engine wall clock. `own`, unless NULL: only its own time is known, which its sender may have
+ * set. */
+int64_t router_accepted(const struct router *, const struct pb_event *, bool *own);
 /* The outlet may have something to send. */
 void router_pump(struct router *, struct outlet *);
 /* The lane's watermark may have moved. */

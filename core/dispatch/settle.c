@@ -13,6 +13,7 @@
 #include "dispatch/alarms.h"
 #include "dispatch/router.h"
 #include "dispatch/schedule.h"
+#include "dispatch/status.h"
 #include "event/event.h"
 
 #define AGED_MS 1000
@@ -102,6 +103,7 @@ static void make_dead(struct router *r, struct slot *slot, enum dead_reason reas
 		.response = { slot->response, slot->response_len },
 	});
 	lane->dead++;
+	lane->died[reason]++;
 	set_urgent(r);
 	log_write(PB_WARN, lane->outlet->self.title, "event %llu of route %s is dead (%s): %s",
 		  (unsigned long long)slot->seq, lane->route->config->name, dead_reason_name(reason),
@@ -193,6 +195,7 @@ static void note_down(struct router *r, struct outlet *o, const char *what, cons
 {
 	log_write(PB_WARN, o->self.title, "%s: %s", what, why);
 	tell_sink(r, o, "patchbay.sink.down", why);
+	o->opened++;
 }
 
 static void note_up(struct router *r, struct outlet *o)
@@ -228,6 +231,8 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 		if (breaker_alive(&o->breaker, o->max_in_flight))
 			note_up(r, o);
 	}
+	if (d->code <= PB_GONE)
+		o->answers[d->code]++;
 	if (d->code == PB_OK)
 		o->delivered++;
 	else if (d->code != PB_UNTRIED)
@@ -236,6 +241,21 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 		strncpy(o->reason, d->text, sizeof o->reason - 1);
 		o->reason[sizeof o->reason - 1] = '\0';
 	}
+}
+
+/* How long it took: this attempt, and with a yes all of it since the event was accepted. */
+static void measure(struct router *r, struct outlet *o, const struct pb_delivery *d)
+{
+	const struct pb_event *ev = d->slot->event;
+	int64_t accepted = event_accepted(ev);
+	if (d->code == PB_UNTRIED)
+		return;
+	histogram_add(&o->attempts, SINK_SECONDS, r->turn_began - d->batch->sent);
+	if (d->code != PB_OK)
+		return;
+	if (accepted == 0)
+		accepted = (router_accepted(r, ev, NULL) - r->wall_offset) * 1000;
+	histogram_add(&o->latency, SINK_SECONDS, r->turn_began - accepted);
 }
 
 /* A whole batch that came back untouched: not again at once. */
@@ -255,6 +275,7 @@ void settle_answer(struct router *r, struct pb_delivery *d)
 	o->in_flight--;
 	r->in_flight--;
 	note_sink(r, o, d);
+	measure(r, o, d);
 	note_batch(r, o, b, d->code);
 	outlet_open_again(o);
 	if (d->code == PB_OK) {

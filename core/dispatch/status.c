@@ -1,14 +1,18 @@
 /* status.c - what the engine knows of itself, collected on the router's thread. */
+#include "dispatch/status.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "dispatch/backlog.h"
 #include "dispatch/engine.h"
 
 struct status_call {
 	struct inbox_call call;
 	struct dispatch *d;
 	struct status *to;
+	struct timeline *timeline;	/* a copy */
 };
 
 static void add_feed(struct status *st, struct feed *f)
@@ -23,16 +27,17 @@ static void add_feed(struct status *st, struct feed *f)
 	}
 	if (atomic_load(&f->running))
 		last->state = "running";
-	last->events += (uint64_t)atomic_load(&f->accepted->value);
-	last->failures += (uint64_t)atomic_load(&f->refused->value);
+	last->events += atomic_load(&f->accepted);
+	last->failures += atomic_load(&f->refused);
 }
 
-static void add_stage(struct status *st, const struct stage *stage)
+static void add_stage(struct status *st, struct stage *stage)
 {
 	st->instances[st->n_instances++] = (struct instance_status){
 		.kind = CONFIG_FILTER, .name = stage->config->name, .plugin = stage->config->plugin,
 		.state = "running", .events = atomic_load(&stage->events),
-		.failures = atomic_load(&stage->failures),
+		.failures = atomic_load(&stage->failures), .passed = atomic_load(&stage->passed),
+		.waiting = stage_waiting(stage),
 	};
 }
 
@@ -42,20 +47,40 @@ static void add_outlet(struct status *st, const struct outlet *o)
 	*in = (struct instance_status){
 		.kind = CONFIG_SINK, .name = o->config->name, .plugin = o->config->plugin,
 		.state = breaker_name(&o->breaker), .events = o->delivered, .failures = o->failed,
-		.in_flight = o->in_flight,
+		.in_flight = o->in_flight, .opened = o->opened,
 	};
 	memcpy(in->reason, o->reason, sizeof o->reason);
+	memcpy(in->answers, o->answers, sizeof o->answers);
+	histogram_read(&o->latency, &in->latency);
+	histogram_read(&o->attempts, &in->attempts);
 }
 
 static void add_lane(struct status *st, const struct lane *lane)
 {
 	uint64_t mark = lane_watermark(lane);
-	st->lanes[st->n_lanes++] = (struct lane_status){
+	int64_t since = backlog_since(lane);
+	struct lane_status *to = &st->lanes[st->n_lanes++];
+	*to = (struct lane_status){
 		.route = lane->route->config->name, .sink = lane->outlet->config->name,
-		.watermark = mark, .behind = st->journal.next_seq - mark, .waiting = lane->count,
-		.stragglers = lane->stragglers, .dead = lane->dead, .delivered = lane->delivered,
-		.retried = lane->retried, .filtered = lane->filtered, .catching_up = !lane->live,
+		.number = lane->number, .watermark = mark, .behind = st->journal.next_seq - mark,
+		.waiting = lane->count, .stragglers = lane->stragglers, .dead = lane->dead,
+		.delivered = lane->delivered, .retried = lane->retried, .filtered = lane->filtered,
+		.oldest_ms = backlog_age(since, router_wall(lane->router)),
+		.catching_up = !lane->live,
 	};
+	memcpy(to->died, lane->died, sizeof lane->died);
+}
+
+static void collect_router(struct status *st, const struct dispatch *d)
+{
+	const struct router *r = &d->router;
+	journal_stat(r->journal, &st->journal);	/* here: no lane is past its end */
+	st->taken_ms = clock_wall(r->clock);
+	st->started_ms = d->started_ms;
+	st->unrouted = r->unrouted;
+	st->lost = r->lost;
+	st->removed = r->removed_dead;
+	st->saves = r->saves;
 }
 
 static void collect(struct inbox_call *call)
@@ -66,10 +91,8 @@ static void collect(struct inbox_call *call)
 	struct status *st = sc->to;
 	st->instances = xcalloc(d->n_feeds + d->n_stages + r->n_outlets + 1, sizeof *st->instances);
 	st->lanes = xcalloc(r->n_lanes + 1, sizeof *st->lanes);
-	st->taken_ms = clock_wall(r->clock);
-	st->started_ms = d->started_ms;
-	st->unrouted = r->unrouted;
-	st->lost = r->lost;
+	collect_router(st, d);
+	*sc->timeline = r->timeline;
 	for (size_t i = 0; i < d->n_feeds; i++)
 		add_feed(st, d->feeds[i]);
 	for (size_t i = 0; i < d->n_stages; i++)
@@ -80,12 +103,46 @@ static void collect(struct inbox_call *call)
 		add_lane(st, r->lanes[i]);
 }
 
+static bool take_first(void *arg, struct delivery_key key, const struct straggler_row *row)
+{
+	struct backlog_row *first = arg;
+	*first = (struct backlog_row){ .there = true, .seq = key.seq, .first_ms = row->first_ms };
+	return false;
+}
+
+/* The first of a lane's stragglers may be older than all that is in memory. */
+static void look_at_stragglers(struct status *st, struct state *state, const struct timeline *timeline,
+			       int64_t now)
+{
+	for (size_t i = 0; i < st->n_lanes; i++) {
+		struct lane_status *lane = &st->lanes[i];
+		struct backlog_row first = { .there = false };
+		if (lane->stragglers == 0 ||
+		    rows_each_straggler(state, lane->number, 0, take_first, &first) < 0 || !first.there)
+			continue;
+		int64_t age = backlog_age(backlog_row_since(timeline, &first, NULL), now);
+		if (age > lane->oldest_ms)
+			lane->oldest_ms = age;
+	}
+}
+
 int dispatch_status(struct dispatch *d, struct status *st)
 {
-	*st = (struct status){ .state_bytes = state_bytes(d->env.state) };
-	journal_stat(d->env.journal, &st->journal);
-	struct status_call sc = { .call.run = collect, .d = d, .to = st };
-	return inbox_call(&d->router.inbox, &sc.call);
+	*st = (struct status){
+		.state_bytes = state_bytes(d->env.state), .state_damaged = state_damaged(d->env.state),
+		.inbox_bytes = inbox_bytes(&d->router.inbox), .untold = alarms_lost(&d->alarms),
+	};
+	histogram_read(&d->commit.seconds, &st->commit_seconds);
+	histogram_read(&d->commit.bytes, &st->commit_bytes);
+	histogram_read(&d->commit.events, &st->commit_events);
+	struct status_call sc = {
+		.call.run = collect, .d = d, .to = st, .timeline = xcalloc(1, sizeof *sc.timeline),
+	};
+	int failed = inbox_call(&d->router.inbox, &sc.call);
+	if (failed == 0)
+		look_at_stragglers(st, d->env.state, sc.timeline, router_wall(&d->router));
+	free(sc.timeline);
+	return failed;
 }
 
 void status_free(struct status *st)

@@ -21,7 +21,7 @@ struct pb_event {
 	unsigned magic;
 	atomic_uint refs;
 	uint64_t seq;
-	int64_t time;
+	int64_t time, accepted;
 	uint32_t origin;
 	const char *body;
 	size_t body_len;
@@ -238,4 +238,16 @@ void event_set_origin(struct pb_event *ev, uint32_t origin)
 {
 	CHECK_OBJ(ev, EVENT_MAGIC);
 	ev->origin = origin;
+}
+
+int64_t event_accepted(const struct pb_event *ev)
+{
+	CHECK_OBJ(ev, EVENT_MAGIC);
+	return ev->accepted;
+}
+
+void event_set_accepted(struct pb_event *ev, int64_t us)
+{
+	CHECK_OBJ(ev, EVENT_MAGIC);
+	ev->accepted = us;
 }

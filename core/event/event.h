@@ -64,5 +64,8 @@ uint64_t event_seq(const struct pb_event *);
 void event_set_seq(struct pb_event *, uint64_t seq);
 uint32_t event_origin(const struct pb_event *);
 void event_set_origin(struct pb_event *, uint32_t origin);
+/* When it was committed, monotonic µs; 0: unknown, it was read back from the journal. Not stored. */
+int64_t event_accepted(const struct pb_event *);
+void event_set_accepted(struct pb_event *, int64_t us);
 
 #endif

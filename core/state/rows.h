@@ -56,6 +56,7 @@ int rows_each_straggler(struct state *, uint32_t lane, uint64_t from,
 
 /* dead */
 enum dead_reason { DEAD_REJECTED = 1, DEAD_EXHAUSTED, DEAD_EXPIRED, DEAD_OVERFLOW, DEAD_FILTER, DEAD_REMOVED };
+#define DEAD_REASONS (DEAD_REMOVED + 1)	/* the size of an array by reason */
 /* "rejected", … */
 const char *dead_reason_name(enum dead_reason);
 struct dead_row {

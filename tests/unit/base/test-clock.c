@@ -39,6 +39,8 @@ static void system_clock_is_the_machines(void **state)
 		before = machine_ms(CLOCK_MONOTONIC);
 		int64_t mono = clock_mono(&clock_system);
 		assert_true(mono >= before && mono <= machine_ms(CLOCK_MONOTONIC));
+		int64_t fine = clock_fine(&clock_system);
+		assert_true(fine / 1000 >= mono && fine / 1000 <= machine_ms(CLOCK_MONOTONIC));
 	}
 }
 

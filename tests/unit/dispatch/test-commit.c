@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/span.h"
 #include "base/thread.h"
 #include "dispatch/commit.h"
@@ -42,6 +43,7 @@ static int bench_up(void **state)
 	inbox_init(&b->inbox, 1 << 30);
 	watermarks_init(&b->watermarks, 1);
 	commit_init(&b->commit, b->journal, &b->inbox, &b->watermarks);
+	b->commit.clock = &clock_system;
 	*state = b;
 	return 0;
 }
