@@ -65,3 +65,22 @@ int cli_ask(const struct cli *cli, const char *verb, json_t *args,
 	error_free(&err);
 	return status;
 }
+
+const char *answer_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text == NULL ? "" : text;
+}
+
+uint64_t answer_count(const json_t *object, const char *name)
+{
+	json_int_t n = json_integer_value(json_object_get(object, name));
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+void answer_print(void *arg, const json_t *object)
+{
+	(void)arg;
+	json_dumpf(object, stdout, JSON_COMPACT);
+	putchar('\n');
+}

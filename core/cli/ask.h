@@ -12,4 +12,10 @@
 int cli_ask(const struct cli *, const char *verb, json_t *args,
 	    void (*each)(void *arg, const json_t *object), void *arg);
 
+/* An object's member; "" or 0 when it is not there or is something else. */
+const char *answer_text(const json_t *, const char *name);
+uint64_t answer_count(const json_t *, const char *name);
+/* An `each` that prints the object as a line; `arg` is unused. */
+void answer_print(void *arg, const json_t *);
+
 #endif

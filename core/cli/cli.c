@@ -28,9 +28,12 @@ static const struct cli_command commands[] = {
 	  "  --core   explain the options that patchbay itself gives instead\n"
 	  "  --man    print a manual page: NAME's, or without NAME that of patchbay.ini\n",
 	  cli_plugins },
-	{ "status", "status", "show how the running daemon is doing",
-	  "Prints the daemon's instances with their counters, and for each route's way to a sink how\n"
-	  "many events it is behind. With --json the daemon, an instance, or a lane is one object.\n",
+	{ "status", "status [--ages | --prometheus]", "show how the running daemon is doing",
+	  "Prints the daemon's instances with their counters, and for each lane, a route's way to a\n"
+	  "sink, how many events it is behind and how old the oldest is that waits. With --json the\n"
+	  "daemon, an instance, or a lane is one object.\n"
+	  "  --ages        count what waits in each lane by its age since it was accepted\n"
+	  "  --prometheus  print everything that is counted or measured as Prometheus reads it\n",
 	  cli_status },
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)

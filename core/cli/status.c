@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/ask.h"
+#include "cli/status.h"
 #include "cli/table.h"
 
 /* What is printed once all of the answer has come. */
@@ -19,27 +20,16 @@ static const struct column instance_columns[] = {
 };
 static const struct column lane_columns[] = {
 	{ "LANE", false }, { "BEHIND", true }, { "WAITING", true }, { "STRAGGLERS", true },
-	{ "DEAD", true }, { "DELIVERED", true }, { "RETRIED", true }, { NULL, false },
+	{ "DEAD", true }, { "OLDEST", true }, { "DELIVERED", true }, { "RETRIED", true },
+	{ NULL, false },
 };
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-	return text == NULL ? "" : text;
-}
-
-static uint64_t count_of(const json_t *object, const char *name)
-{
-	json_int_t n = json_integer_value(json_object_get(object, name));
-	return n < 0 ? 0 : (uint64_t)n;
-}
 
 /* "; 3 lost", when there are any. */
 static void print_count(const struct view *v, const json_t *object, const char *name,
 			enum tone tone, const char *what)
 {
 	char number[HUMAN_SIZE], text[HUMAN_SIZE * 2];
-	uint64_t n = count_of(object, name);
+	uint64_t n = answer_count(object, name);
 	if (n == 0)
 		return;
 	count_format(n, number);
@@ -52,11 +42,11 @@ static void print_daemon(const struct view *v, const json_t *daemon)
 {
 	const json_t *journal = json_object_get(daemon, "journal");
 	char up[HUMAN_SIZE], bytes[HUMAN_SIZE], events[HUMAN_SIZE], state[HUMAN_SIZE];
-	span_format((int64_t)count_of(daemon, "uptime_ms"), up);
-	bytes_format(count_of(journal, "bytes"), bytes);
-	count_format(count_of(journal, "events"), events);
-	bytes_format(count_of(daemon, "state_bytes"), state);
-	printf("patchbay %s, up %s; journal %s, %s events; state %s", text_of(daemon, "version"),
+	span_format((int64_t)answer_count(daemon, "uptime_ms"), up);
+	bytes_format(answer_count(journal, "bytes"), bytes);
+	count_format(answer_count(journal, "events"), events);
+	bytes_format(answer_count(daemon, "state_bytes"), state);
+	printf("patchbay %s, up %s; journal %s, %s events; state %s", answer_text(daemon, "version"),
 	       up, bytes, events, state);
 	print_count(v, daemon, "unrouted", TONE_PLAIN, "unrouted");
 	print_count(v, journal, "damaged_blocks", TONE_BAD, "blocks damaged");
@@ -71,52 +61,49 @@ static enum tone if_any(uint64_t n, enum tone tone)
 
 static void add_instance(struct table *t, const json_t *in)
 {
-	const char *state = text_of(in, "state");
+	const char *state = answer_text(in, "state");
 	enum tone tone = strcmp(state, "running") == 0 ? TONE_PLAIN :
 			 strcmp(state, "probing") == 0 ? TONE_WARN : TONE_BAD;
-	uint64_t failures = count_of(in, "failures");
-	table_add(t, TONE_PLAIN, text_of(in, "kind"));
-	table_add(t, TONE_PLAIN, text_of(in, "name"));
-	table_add(t, TONE_PLAIN, text_of(in, "plugin"));
+	uint64_t failures = answer_count(in, "failures");
+	table_add(t, TONE_PLAIN, answer_text(in, "kind"));
+	table_add(t, TONE_PLAIN, answer_text(in, "name"));
+	table_add(t, TONE_PLAIN, answer_text(in, "plugin"));
 	table_add(t, tone, state);
-	table_add_count(t, TONE_PLAIN, count_of(in, "events"));
+	table_add_count(t, TONE_PLAIN, answer_count(in, "events"));
 	table_add_count(t, if_any(failures, TONE_WARN), failures);
-	table_add_count(t, TONE_PLAIN, count_of(in, "in_flight"));
-	table_add(t, TONE_PLAIN, text_of(in, "last_failure"));
+	table_add_count(t, TONE_PLAIN, answer_count(in, "in_flight"));
+	table_add(t, TONE_PLAIN, answer_text(in, "last_failure"));
 }
 
 static void add_lane(struct table *t, const json_t *lane)
 {
-	char name[160];
-	uint64_t stragglers = count_of(lane, "stragglers"), dead = count_of(lane, "dead");
+	char name[160], oldest[HUMAN_SIZE] = "";
+	const json_t *age = json_object_get(lane, "oldest_ms");
+	uint64_t stragglers = answer_count(lane, "stragglers"), dead = answer_count(lane, "dead");
 	bool catching_up = json_is_true(json_object_get(lane, "catching_up"));
-	snprintf(name, sizeof name, "%s -> %s", text_of(lane, "route"), text_of(lane, "sink"));
+	snprintf(name, sizeof name, "%s -> %s", answer_text(lane, "route"), answer_text(lane, "sink"));
 	table_add(t, TONE_PLAIN, name);
-	table_add_count(t, catching_up ? TONE_WARN : TONE_PLAIN, count_of(lane, "behind"));
-	table_add_count(t, TONE_PLAIN, count_of(lane, "waiting"));
+	table_add_count(t, catching_up ? TONE_WARN : TONE_PLAIN, answer_count(lane, "behind"));
+	table_add_count(t, TONE_PLAIN, answer_count(lane, "waiting"));
 	table_add_count(t, if_any(stragglers, TONE_WARN), stragglers);
 	table_add_count(t, if_any(dead, TONE_BAD), dead);
-	table_add_count(t, TONE_PLAIN, count_of(lane, "delivered"));
-	table_add_count(t, TONE_PLAIN, count_of(lane, "retried"));
+	if (json_is_integer(age))
+		span_format(json_integer_value(age), oldest);
+	table_add(t, TONE_PLAIN, oldest);
+	table_add_count(t, TONE_PLAIN, answer_count(lane, "delivered"));
+	table_add_count(t, TONE_PLAIN, answer_count(lane, "retried"));
 }
 
 static void show(void *arg, const json_t *object)
 {
 	struct view *v = arg;
-	const char *type = text_of(object, "type");
+	const char *type = answer_text(object, "type");
 	if (strcmp(type, "daemon") == 0)
 		print_daemon(v, object);
 	else if (strcmp(type, "instance") == 0)
 		add_instance(&v->instances, object);
 	else if (strcmp(type, "lane") == 0)
 		add_lane(&v->lanes, object);
-}
-
-static void print_json(void *arg, const json_t *object)
-{
-	(void)arg;
-	json_dumpf(object, stdout, JSON_COMPACT);
-	putchar('\n');
 }
 
 static void print_table(const struct view *v, const struct table *t)
@@ -126,12 +113,10 @@ static void print_table(const struct view *v, const struct table *t)
 	table_print(t, stdout, v->colour);
 }
 
-int cli_status(struct cli *cli)
+static int status_now(struct cli *cli)
 {
-	if (cli->argc > 1)
-		return cli_usage(cli, "takes no argument; the file comes after -c");
 	if (cli->json)
-		return cli_ask(cli, "status", NULL, print_json, NULL);
+		return cli_ask(cli, "status", NULL, answer_print, NULL);
 	struct view v = { .colour = tone_welcome(stdout) };
 	table_init(&v.instances, instance_columns);
 	table_init(&v.lanes, lane_columns);
@@ -141,4 +126,20 @@ int cli_status(struct cli *cli)
 	table_free(&v.instances);
 	table_free(&v.lanes);
 	return status;
+}
+
+int cli_status(struct cli *cli)
+{
+	int (*face)(struct cli *) = status_now;
+	for (int i = 1; i < cli->argc; i++) {
+		int (*asked)(struct cli *) = strcmp(cli->argv[i], "--ages") == 0 ? status_ages :
+			strcmp(cli->argv[i], "--prometheus") == 0 ? status_prometheus : NULL;
+		if (asked == NULL)
+			return cli_usage(cli, "takes --ages or --prometheus, not %s; the file comes after -c",
+					 cli->argv[i]);
+		if (face != status_now && face != asked)
+			return cli_usage(cli, "takes one of --ages and --prometheus");
+		face = asked;
+	}
+	return face(cli);
 }

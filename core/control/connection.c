@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/span.h"
+#include "control/reply.h"
 #include "control/server.h"
 
 #define READ_SIZE 4096
@@ -89,7 +90,7 @@ static bool answer_one(struct connection *c, const struct control_env *env, int6
 	if (end == NULL && c->in.len < c->in.limit)
 		return true;
 	if (end == NULL) {
-		verbs_error(&c->out, "usage", "a request is at most %d bytes long",
+		reply_error(&c->out, "usage", "a request is at most %d bytes long",
 			    CONTROL_REQUEST_MAX);
 		c->last = true;
 	} else {
@@ -114,6 +115,6 @@ void connection_late(struct connection *c)
 {
 	if (sending(c))
 		return;		/* in the middle of an answer */
-	verbs_error(&c->out, "failed", "no request came within %lld ms", (long long)c->timeout_ms);
+	reply_error(&c->out, "failed", "no request came within %lld ms", (long long)c->timeout_ms);
 	send_some(c, 0);
 }

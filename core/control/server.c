@@ -19,6 +19,7 @@
 #include "base/thread.h"
 #include "control/connection.h"
 #include "control/peer.h"
+#include "control/reply.h"
 #include "control/socket.h"
 
 #define CONTROL_MAGIC 0x6374726cu
@@ -71,7 +72,7 @@ void control_set_timeout(struct control *c, int64_t ms)
 static void refuse(int fd, const char *code, const char *why)
 {
 	struct buf out = BUF_INIT(1024);
-	verbs_error(&out, code, "%s", why);
+	reply_error(&out, code, "%s", why);
 	if (out.failed == 0)
 		(void)!send(fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	buf_free(&out);

@@ -22,7 +22,5 @@ struct control_env {
  * anything. The answer ends as the protocol says, or, short of memory, out->failed is set. The
  * server's thread. */
 void verbs_answer(const struct control_env *, struct pb_span request, uid_t uid, struct buf *out);
-/* Append an answer's last line {"error":…,"code":…}. */
-void verbs_error(struct buf *out, const char *code, const char *fmt, ...) PB_PRINTF(3, 4);
 
 #endif

@@ -208,6 +208,11 @@ void dispatch_reopen(struct dispatch *d)
 		feed_reopen(d->feeds[i]);
 }
 
+struct metrics *dispatch_metrics(struct dispatch *d)
+{
+	return d->env.instance.metrics;
+}
+
 void dispatch_free(struct dispatch *d)
 {
 	struct router *r = &d->router;

@@ -44,5 +44,7 @@ bool dispatch_stop(struct dispatch *);
 void dispatch_free(struct dispatch *);
 /* SIGHUP: every instance opens again by name what it holds. [any] */
 void dispatch_reopen(struct dispatch *);
+/* What its instances register their own counters in. [any] */
+struct metrics *dispatch_metrics(struct dispatch *);
 
 #endif

@@ -30,6 +30,7 @@ struct dispatch {
 	int result;		/* of dispatch_status() */
 	size_t lanes;		/* how many it has */
 	const char *reason;	/* the last failure of its one instance */
+	struct metrics *metrics;
 };
 
 void dispatch_reopen(struct dispatch *d)
@@ -57,9 +58,34 @@ int dispatch_status(struct dispatch *d, struct status *st)
 	for (size_t i = 0; i < d->lanes; i++)
 		st->lanes[i] = (struct lane_status){
 			.route = "runs", .sink = "team", .watermark = i, .behind = 42 - i,
-			.dead = 1, .catching_up = i == 0,
+			.dead = 1, .oldest_ms = i == 0 ? -1 : 1500, .catching_up = i == 0,
 		};
 	return 0;
+}
+
+int dispatch_ages(struct dispatch *d, struct ages *ages)
+{
+	*ages = (struct ages){ .n = d->result == 0 ? 1 : 0, .lanes = xcalloc(1, sizeof *ages->lanes) };
+	ages->lanes[0] = (struct lane_ages){
+		.route = "runs", .sink = "team", .total = 7, .counts = { 3, [AGE_BUCKETS - 1] = 4 },
+		.oldest_ms = 90000000, .sampled = true,
+	};
+	return d->result;
+}
+
+void ages_free(struct ages *ages)
+{
+	free(ages->lanes);
+}
+
+int64_t age_limit(unsigned i)
+{
+	return i + 1;
+}
+
+struct metrics *dispatch_metrics(struct dispatch *d)
+{
+	return d->metrics;
 }
 
 void status_free(struct status *st)

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "base/metric.h"
 #include "control/verbs.h"
 
 #define DEEP 3000
@@ -164,6 +165,8 @@ static void status_tells_all(void **state)
 	is_count(lane, "behind", 42);
 	is_count(lane, "dead", 1);
 	is_count(second, "watermark", 1);
+	is_count(second, "oldest_ms", 1500);
+	assert_true(json_is_null(json_object_get(lane, "oldest_ms")));
 	assert_true(json_is_true(json_object_get(lane, "catching_up")));
 	assert_true(json_is_false(json_object_get(second, "catching_up")));
 	assert_true(json_is_true(json_object_get(end, "end")));
@@ -177,13 +180,106 @@ static void status_tells_all(void **state)
 	engine = (struct dispatch){ .reason = "" };
 }
 
+static void ages_are_told_by_bucket(void **state)
+{
+	(void)state;
+	struct buf out = BUF_INIT(4096);
+	ask(&out, REQUEST("{\"verb\":\"ages\"}"));
+	json_t *lane = line(&out, 0);
+	is_text(lane, "route", "runs");
+	is_count(lane, "total", 7);
+	is_count(lane, "oldest_ms", 90000000);
+	assert_true(json_is_true(json_object_get(lane, "estimated")));
+	assert_true(json_is_false(json_object_get(lane, "own_time")));
+	assert_int_equal(json_array_size(json_object_get(lane, "limits_ms")), AGE_BUCKETS - 1);
+	assert_int_equal(json_array_size(json_object_get(lane, "counts")), AGE_BUCKETS);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(lane, "counts"), 8)), 4);
+	json_decref(lane);
+	buf_free(&out);
+}
+
+/* What the answer to `metrics` has of one metric, its head left out. */
+static json_t *values_of(const struct buf *out, const char *name)
+{
+	json_t *found = json_array();
+	bool inside = false;
+	for (size_t i = 0, lines = 0; i < out->len; i += strcspn(out->data + i, "\n") + 1, lines++) {
+		json_t *object = line(out, lines);
+		const char *head = json_string_value(json_object_get(object, "metric"));
+		if (head != NULL)
+			inside = strcmp(head, name) == 0;
+		else if (inside)
+			json_array_append(found, object);
+		json_decref(object);
+	}
+	return found;
+}
+
+static void is_value(const struct buf *out, const char *name, const char *label, const char *text,
+		     json_int_t expected)
+{
+	json_t *values = values_of(out, name), *value;
+	size_t i, n = 0;
+	json_array_foreach(values, i, value) {
+		const char *got = json_string_value(json_object_get(json_object_get(value, "labels"), label));
+		if (label != NULL && (got == NULL || strcmp(got, text) != 0))
+			continue;
+		is_count(value, "value", expected);
+		n++;
+	}
+	if (n != 1)
+		fail_msg("%s has %zu such values", name, n);
+	json_decref(values);
+}
+
+static void metrics_tell_all(void **state)
+{
+	(void)state;
+	struct metrics metrics;
+	struct metric_set sets[3];
+	struct buf out = BUF_INIT(1 << 20);
+	metrics_init(&metrics);
+	metric_set_open(&sets[0], &metrics, "source", "hooks", "ht-tp");
+	metric_set_open(&sets[1], &metrics, "sink", "team", "webhook");
+	metric_set_open(&sets[2], &metrics, "source", "hooks", "ht-tp");
+	metric_get(&sets[0], "requests", "Requests.", false)->value = 3;
+	metric_get(&sets[0], "open_total", "Open.", true)->value = -1;
+	metric_get(&sets[1], "sent_total", "Sent \xff.", false)->value = 5;
+	metric_get(&sets[2], "requests", "Requests.", false)->value = 4;
+	engine.lanes = 1;
+	engine.metrics = &metrics;
+	ask(&out, REQUEST("{\"verb\":\"metrics\"}"));
+	is_value(&out, "patchbay_ht_tp_requests_total", "source", "hooks", 7);
+	is_value(&out, "patchbay_ht_tp_open", "source", "hooks", -1);
+	is_value(&out, "patchbay_webhook_sent_total", "sink", "team", 5);
+	is_value(&out, "patchbay_journal_segments", NULL, NULL, 2);
+	is_value(&out, "patchbay_sink_failures_total", "sink", "team", 2);
+	is_value(&out, "patchbay_sink_state", "state", "down", 1);
+	is_value(&out, "patchbay_sink_state", "state", "running", 0);
+	is_value(&out, "patchbay_lane_catching_up", "route", "runs", 1);
+	is_value(&out, "patchbay_discarded_total", "reason", "unrouted", 7);
+	is_value(&out, "patchbay_discarded_total", "reason", "lost", 1);
+	assert_string_equal(strrchr(out.data, '{'), "{\"end\":true}\n");
+	for (size_t i = 0; i < 3; i++)
+		metric_set_close(&sets[i]);
+	metrics_free(&metrics);
+	buf_free(&out);
+	engine = (struct dispatch){ .reason = "" };
+}
+
 static void a_status_that_is_not_to_be_had_is_an_error(void **state)
 {
 	(void)state;
 	struct buf out = BUF_INIT(4096);
 	engine.result = -EAGAIN;
-	ask(&out, REQUEST("{\"verb\":\"status\"}"));
-	assert_string_equal(out.data, "{\"error\":\"the daemon is stopping\",\"code\":\"failed\"}\n");
+	static const char *const requests[] = {
+		"{\"verb\":\"status\"}", "{\"verb\":\"ages\"}", "{\"verb\":\"metrics\"}",
+	};
+	for (size_t i = 0; i < 3; i++) {
+		buf_reset(&out);
+		ask(&out, requests[i], strlen(requests[i]));
+		assert_string_equal(out.data, "{\"error\":\"the daemon is stopping\",\"code\":\"failed\"}\n");
+	}
 	buf_free(&out);
 	engine.result = 0;
 }
@@ -210,6 +306,8 @@ int main(void)
 		cmocka_unit_test(deep_and_long_requests_are_answered),
 		cmocka_unit_test(reopen_reopens),
 		cmocka_unit_test(status_tells_all),
+		cmocka_unit_test(ages_are_told_by_bucket),
+		cmocka_unit_test(metrics_tell_all),
 		cmocka_unit_test(a_status_that_is_not_to_be_had_is_an_error),
 		cmocka_unit_test(an_answer_has_its_limit),
 	};
