@@ -44,25 +44,45 @@ static int exit_status(enum client_result result)
 	return (int)statuses[result];
 }
 
-int cli_ask(const struct cli *cli, const char *verb, json_t *args,
-	    void (*each)(void *arg, const json_t *object), void *arg)
+int cli_daemon_find(struct cli_daemon *d, const struct cli *cli)
 {
-	unsigned errors;
+	*d = (struct cli_daemon){ .cli = cli };
 	if (access(cli->config, R_OK) != 0) {
 		fprintf(stderr, "patchbay %s: %s: %s\n", cli->argv[0], cli->config, strerror(errno));
 		return errno == EACCES ? CLI_NOT_PERMITTED : CLI_FAILED;
 	}
+	d->path = socket_path(cli->config, &d->errors);
+	return CLI_OK;
+}
+
+void cli_daemon_free(struct cli_daemon *d)
+{
+	free(d->path);
+}
+
+int cli_daemon_ask(const struct cli_daemon *d, const char *verb, json_t *args,
+		   void (*each)(void *arg, const json_t *object), void *arg)
+{
 	struct pb_error err;
 	error_init(&err);
-	char *path = socket_path(cli->config, &errors);
-	int status = exit_status(client_ask(path, verb, args, each, arg, &err));
+	int status = exit_status(client_ask(d->path, verb, args, each, arg, &err));
 	if (status != CLI_OK)
-		fprintf(stderr, "patchbay %s: %s\n", cli->argv[0], error_text(&err));
-	if (status == CLI_NO_DAEMON && errors > 0)
+		fprintf(stderr, "patchbay %s: %s\n", d->cli->argv[0], error_text(&err));
+	if (status == CLI_NO_DAEMON && d->errors > 0)
 		fprintf(stderr, "The configuration has errors, see `patchbay check`; "
 			"the daemon may use another socket.\n");
-	free(path);
 	error_free(&err);
+	return status;
+}
+
+int cli_ask(const struct cli *cli, const char *verb, json_t *args,
+	    void (*each)(void *arg, const json_t *object), void *arg)
+{
+	struct cli_daemon d;
+	int status = cli_daemon_find(&d, cli);
+	if (status == CLI_OK)
+		status = cli_daemon_ask(&d, verb, args, each, arg);
+	cli_daemon_free(&d);
 	return status;
 }
 

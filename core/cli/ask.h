@@ -6,6 +6,19 @@
 
 #include "cli/cli.h"
 
+/* Where the daemon of a configuration is asked: found once, asked often. */
+struct cli_daemon {
+	const struct cli *cli;
+	char *path;
+	unsigned errors;	/* in the configuration */
+};
+/* Read the configuration for it. The exit status; what goes wrong is said. Free it either way. */
+int cli_daemon_find(struct cli_daemon *, const struct cli *);
+void cli_daemon_free(struct cli_daemon *);
+/* As cli_ask(). */
+int cli_daemon_ask(const struct cli_daemon *, const char *verb, json_t *args,
+		   void (*each)(void *arg, const json_t *object), void *arg);
+
 /* Ask the daemon of the configuration that `cli` names, as client_ask() does. The configuration may be
  * wrong in all but its path: only where the socket is matters here. What goes wrong is said
  * on standard error. The command's exit status. */

@@ -24,10 +24,32 @@ static const struct cli_command commands[] = {
 	{ "check", "check", "check the configuration",
 	  "Prints every error and warning; nothing when all is right. Opens and changes nothing.\n",
 	  cli_check },
+	{ "dead", "dead list|show|replay|purge [ID]", "list, show, replay or purge dead letters",
+	  "  list     one line each; show: with response, attributes and body\n"
+	  "  replay   deliver them again, with their ids and a new schedule\n"
+	  "  purge    give them up for good\n\n"
+	  "Which ones (show, replay and purge need one of these):\n"
+	  "  ID, --id ID        an event's\n"
+	  "  --sink NAME        on the way to that sink\n"
+	  "  --route NAME       of that route\n"
+	  "  --type GLOB        of event types\n"
+	  "  --reason REASON    rejected, exhausted, expired, overflow, filter, or removed\n"
+	  "  --since TIME       dead since then: 2026-01-02T03:04:05Z, or how long ago, as 2h\n"
+	  "  --until TIME       dead before then\n"
+	  "  --limit N          not more than N\n"
+	  "  --all              all there are\n"
+	  "  --dry-run          only say how many would be replayed or purged\n",
+	  cli_dead },
 	{ "plugins", "plugins [NAME] [--core] [--man]", "list the plugins, or explain one",
 	  "  --core   explain the options that patchbay itself gives instead\n"
 	  "  --man    print a manual page: NAME's, or without NAME that of patchbay.ini\n",
 	  cli_plugins },
+	{ "sink", "sink list | disable|enable|drain NAME", "list, disable, enable or drain sinks",
+	  "  disable  give it nothing more; its events stay in the store, over restarts too\n"
+	  "  drain    deliver what is there and take nothing new, which stays in the store\n"
+	  "  enable   undo either\n"
+	  "  --reason TEXT  why it is disabled or drained, to be shown\n",
+	  cli_sink },
 	{ "status", "status [--ages | --prometheus]", "show how the running daemon is doing",
 	  "Prints the daemon's instances with their counters, and for each lane, a route's way to a\n"
 	  "sink, how many events it is behind and how old the oldest is that waits. With --json the\n"

@@ -37,7 +37,9 @@ int cli_usage(const struct cli *, const char *fmt, ...) PB_PRINTF(2, 3);
 
 /* One each of the commands: their exit status. */
 int cli_check(struct cli *);
+int cli_dead(struct cli *);
 int cli_plugins(struct cli *);
+int cli_sink(struct cli *);
 int cli_status(struct cli *);
 
 #endif

@@ -63,7 +63,8 @@ static void add_instance(struct table *t, const json_t *in)
 {
 	const char *state = answer_text(in, "state");
 	enum tone tone = strcmp(state, "running") == 0 ? TONE_PLAIN :
-			 strcmp(state, "probing") == 0 ? TONE_WARN : TONE_BAD;
+			 strcmp(state, "down") == 0 || strcmp(state, "disabled") == 0 ||
+			 strcmp(state, "stopped") == 0 ? TONE_BAD : TONE_WARN;
 	uint64_t failures = answer_count(in, "failures");
 	table_add(t, TONE_PLAIN, answer_text(in, "kind"));
 	table_add(t, TONE_PLAIN, answer_text(in, "name"));

@@ -99,6 +99,13 @@ static const struct pb_option sink_table[] = {
 	  "How many deliveries may be under way at once." },
 	{ "max_batch", PB_INT, "0", .min = 0, .max = 1000000, .help =
 	  "How many events the plugin is given at once; 0 is the most that it can take." },
+	{ "disable_after", PB_DURATION, "5d", .min = 0, .max = 3650 * DAY, .help =
+	  "A sink that has done nothing but fail for so long is disabled, and keeps its events, until "
+	  "`patchbay sink enable`; 0 is never. That an event is rejected is no failure of the sink." },
+	{ "dead_keep", PB_DURATION, "30d", .min = 0, .max = 3650 * DAY, .help =
+	  "How long a dead letter is kept before it is purged; 0 is for ever." },
+	{ "dead_max", PB_INT, "100000", .min = 0, .max = 1000000000, .help =
+	  "How many dead letters are kept; above it the oldest are purged." },
 	{ "max_response", PB_SIZE, "16KiB", .min = 0, .max = MIB, .help =
 	  "How much of a receiver's response is kept." },
 	{ 0 }

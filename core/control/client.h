@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 #define CLIENT_TIMEOUT_MS 30000		/* without a byte from the daemon */
-#define CLIENT_LINE_MAX (1024 * 1024)
+#define CLIENT_LINE_MAX (64 * 1024 * 1024)	/* a dead letter shown holds its event's body */
 
 enum client_result {
 	CLIENT_DONE,

@@ -4,15 +4,19 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/parse.h"
+#include "base/span.h"
 
-json_t *reply_text(const char *s)
+json_t *reply_span(struct pb_span from)
 {
-	char clean[REPLY_TEXT_MAX];
-	size_t left = strnlen(s, sizeof clean), n = 0;
+	char *clean = xcalloc(from.len + 1, 1);
+	const char *s = from.data;
+	size_t left = from.len, n = 0;
 	while (n < left) {
 		size_t len = utf8_length(s + n, left - n);
 		if (len > 0)
@@ -21,7 +25,15 @@ json_t *reply_text(const char *s)
 			clean[n] = '?';
 		n += len > 0 ? len : 1;
 	}
-	return json_stringn(clean, n);
+	json_t *made = json_stringn(clean, n);
+	free(clean);
+	return made;
+}
+
+json_t *reply_text(const char *s)
+{
+	size_t len = strlen(s);
+	return reply_span(span_of(s, len < REPLY_TEXT_MAX ? len : REPLY_TEXT_MAX));
 }
 
 json_t *reply_date(int64_t wall_ms)

@@ -10,6 +10,8 @@
 
 /* As a JSON string, cut to REPLY_TEXT_MAX; bytes that are not UTF-8 become '?'. NULL: out of memory. */
 json_t *reply_text(const char *);
+/* The same, of any length. */
+json_t *reply_span(struct pb_span);
 /* As RFC 3339. */
 json_t *reply_date(int64_t wall_ms);
 /* As an integer, at most INT64_MAX. */

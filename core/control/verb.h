@@ -10,6 +10,7 @@
 /* One request under way. */
 struct verb_call {
 	const struct control_env *env;
+	uid_t uid;		/* who asks */
 	const json_t *args;	/* an object or NULL */
 	struct buf *out;
 };
@@ -25,5 +26,15 @@ void verb_ages(struct verb_call *);
  * {"labels":{…},"value":N}. A histogram's first line has "limits", its values are {"labels":{…},"counts":[…],"sum":N} with
  * one count more than there are limits, none of which holds another. Times are seconds. */
 void verb_metrics(struct verb_call *);
+
+/* "sinks": each of them. "sink-set": `name` gets the `mode` enabled, disabled or draining, for the `reason`. */
+void verb_sinks(struct verb_call *);
+void verb_sink_set(struct verb_call *);
+/* "dead": a page of dead letters and a last line {"type":"page","more":…,"at":…}, to be asked for next; `sink`, `route`,
+ * `type`, `reason`, `id`, `since`, `until` (ms) choose, `most` limits, `whole` adds response and event, one letter a page.
+ * "dead-replay" and "dead-purge" take the same, and `dry_run`, and answer with the page's counts alone. */
+void verb_dead(struct verb_call *);
+void verb_dead_replay(struct verb_call *);
+void verb_dead_purge(struct verb_call *);
 
 #endif

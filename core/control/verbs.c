@@ -31,12 +31,17 @@ static void run_reopen(struct verb_call *call)
 
 static const struct verb verbs[] = {
 	{ "ages", false, verb_ages },
+	{ "dead", false, verb_dead },
+	{ "dead-purge", false, verb_dead_purge },
+	{ "dead-replay", false, verb_dead_replay },
 	{ "metrics", false, verb_metrics },
 	{ "reopen", true, run_reopen },
+	{ "sink-set", true, verb_sink_set },
+	{ "sinks", false, verb_sinks },
 	{ "status", false, verb_status },
 };
 
-static void run_verb(struct verb_call *call, const char *name, uid_t uid)
+static void run_verb(struct verb_call *call, const char *name)
 {
 	const struct verb *verb = NULL;
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
@@ -47,7 +52,7 @@ static void run_verb(struct verb_call *call, const char *name, uid_t uid)
 		return;
 	}
 	if (verb->changes)
-		log_info("control: user %u asks: %s", (unsigned)uid, verb->name);
+		log_info("control: user %u asks: %s", (unsigned)call->uid, verb->name);
 	verb->run(call);
 }
 
@@ -55,7 +60,7 @@ static void answer(const struct control_env *env, const json_t *request, uid_t u
 {
 	const char *name = json_string_value(json_object_get(request, "verb"));
 	struct verb_call call = {
-		.env = env, .args = json_object_get(request, "args"), .out = out,
+		.env = env, .uid = uid, .args = json_object_get(request, "args"), .out = out,
 	};
 	if (!json_is_object(request))
 		reply_error(out, "usage", "a request is one JSON object on one line");
@@ -64,7 +69,7 @@ static void answer(const struct control_env *env, const json_t *request, uid_t u
 	else if (call.args != NULL && !json_is_object(call.args))
 		reply_error(out, "usage", "\"args\" is an object");
 	else
-		run_verb(&call, name, uid);
+		run_verb(&call, name);
 }
 
 void verbs_answer(const struct control_env *env, struct pb_span request, uid_t uid, struct buf *out)

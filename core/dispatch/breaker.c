@@ -84,6 +84,13 @@ bool breaker_gone(struct breaker *b)
 	return first;
 }
 
+void breaker_enable(struct breaker *b)
+{
+	b->state = BREAKER_CLOSED;
+	b->failures = b->trips = 0;
+	b->ramp = 1;
+}
+
 void breaker_expired(struct breaker *b, int64_t now)
 {
 	if (b->state == BREAKER_OPEN && now >= b->until)

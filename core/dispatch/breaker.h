@@ -15,7 +15,7 @@ enum breaker_state {
 	BREAKER_CLOSED,		/* current flows */
 	BREAKER_OPEN,		/* nothing goes out until `until` */
 	BREAKER_PROBING,	/* one delivery may be out */
-	BREAKER_DISABLED,	/* the receiver is gone for good */
+	BREAKER_DISABLED,	/* an operator, or a receiver that is gone, has said so */
 };
 
 struct breaker {
@@ -42,7 +42,10 @@ bool breaker_failed(struct breaker *, int64_t now);
 bool breaker_down(struct breaker *, int64_t now, int64_t after);
 /* Nothing was sent after all. */
 void breaker_untried(struct breaker *, int64_t now);
+/* Nothing goes out until breaker_enable(). False when it was so already. */
 bool breaker_gone(struct breaker *);
+/* After breaker_gone(): as after a probe that was answered. */
+void breaker_enable(struct breaker *);
 /* `until` has come. */
 void breaker_expired(struct breaker *, int64_t now);
 const char *breaker_name(const struct breaker *);

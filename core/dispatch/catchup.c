@@ -26,7 +26,8 @@ struct pass {
 
 static bool wants(const struct lane *lane)
 {
-	return !lane->live && lane->outlet->breaker.state != BREAKER_DISABLED && lane_has_room(lane);
+	return !lane->live && lane->outlet->breaker.state != BREAKER_DISABLED && lane_has_room(lane) &&
+	       sink_takes(lane->outlet, lane->next);
 }
 
 static struct lane *pick(struct router *r)
@@ -68,9 +69,9 @@ static void alight(struct pass *p)
 		if (!lane->riding)
 			continue;
 		lane->riding = false;
-		lane->live = live;
+		lane->live = live && sink_takes(lane->outlet, p->at);
 		lane->next = p->at;
-		if (!live)
+		if (!lane->live)
 			p->r->n_behind++;
 		router_moved(lane);
 	}

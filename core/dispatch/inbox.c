@@ -178,7 +178,7 @@ int inbox_call(struct inbox *in, struct inbox_call *call)
 	bool refused = in->closed;
 	if (!refused) {
 		call->next = NULL;
-		call->done = false;
+		call->done = call->later = false;
 		*in->calls_last = call;
 		in->calls_last = &call->next;
 		pthread_cond_signal(&in->wake);

@@ -36,6 +36,9 @@ struct inbox_call {
 	struct inbox_call *next;
 	void (*run)(struct inbox_call *);
 	bool done;
+	bool later;		/* run() left it to save_call() to say when it is done */
+	uint64_t save;		/* then: the save that it waits for */
+	int64_t since;		/* monotonic ms */
 };
 
 struct inbox {

@@ -44,6 +44,7 @@ struct slot {
 	struct parts parts;		/* what filters made of it; empty: the event itself */
 	unsigned char *done;		/* bit i: part i is delivered; NULL: none */
 	size_t n_done;
+	size_t n_saved;			/* of them in its row */
 	char *restored;			/* `done` of its row, until filters have made the parts */
 	size_t restored_len;
 	size_t flying;			/* deliveries out */
@@ -95,6 +96,7 @@ struct lane {
 	bool more_due;			/* rows are due that there was no room for */
 	struct timer timer;		/* strict wait in place, or stragglers due */
 	uint64_t stragglers, dead;	/* rows */
+	uint64_t purged;		/* dead letters, since the start */
 	uint64_t delivered, retried, filtered;
 	uint64_t died[DEAD_REASONS];	/* since the start */
 	char *title;			/* "route sink" */

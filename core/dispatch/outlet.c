@@ -53,6 +53,12 @@ void outlet_init(struct outlet *o, const struct config_instance *in, struct plug
 		.max_response = (size_t)options_int(in->options, "max_response"),
 		.timer = { .fire = probe_due }, .rate_timer = { .fire = rate_due },
 		.breaker = make_breaker(in->options),
+		.stand = {
+			.failing_since = SINK_WORKS,
+			.disable_after = options_int(in->options, "disable_after"),
+		},
+		.dead_max = (uint64_t)options_int(in->options, "dead_max"),
+		.dead_keep = options_int(in->options, "dead_keep"),
 	};
 	bucket_init(&o->bucket, &in->rate, options_int(in->options, "burst"), router_now(router));
 	if (!o->async)

@@ -14,6 +14,7 @@
 #include "dispatch/delivery.h"
 #include "dispatch/inbox.h"
 #include "dispatch/lane.h"
+#include "dispatch/sinks.h"
 #include "plugin/instance.h"
 
 struct sender;
@@ -36,6 +37,9 @@ struct outlet {
 	struct timer rate_timer;	/* when the bucket has something again */
 	struct outlet *pump_next;	/* the router's list of those with something to do */
 	bool pumped;
+	struct sink_stand stand;	/* enabled, disabled, draining */
+	uint64_t dead_max;		/* letters, of all its lanes */
+	int64_t dead_keep;		/* ms, 0: for ever */
 	uint64_t delivered, failed;
 	uint64_t answers[PB_GONE + 1];	/* by code */
 	uint64_t opened;		/* times the breaker opened */

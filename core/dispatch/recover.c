@@ -238,6 +238,14 @@ static bool count_dead(void *arg, struct delivery_key key, const struct dead_row
 	return true;
 }
 
+static int restore_sinks(struct router *r)
+{
+	int failed = 0;
+	for (size_t i = 0; i < r->n_outlets && failed == 0; i++)
+		failed = sink_restore(r->outlets[i]);
+	return failed;
+}
+
 static int ready_lanes(struct router *r)
 {
 	struct journal_stat stat;
@@ -252,7 +260,7 @@ static int ready_lanes(struct router *r)
 		}
 		if (lane->next < stat.first_seq)
 			lane->next = stat.first_seq;
-		lane->live = lane->next == r->next;
+		lane->live = lane->next == r->next && sink_takes(lane->outlet, lane->next);
 		r->n_behind += !lane->live;
 		int failed = rows_each_straggler(r->state, lane->number, 0, count_straggler, lane);
 		if (failed == 0)
@@ -297,6 +305,8 @@ static int run(struct recover *rec, struct names *names)
 		failed = read_tail(r);
 	if (failed == 0)
 		failed = close_removed(r, names);
+	if (failed == 0)
+		failed = restore_sinks(r);
 	if (failed == 0)
 		failed = ready_lanes(r);
 	if (failed < 0)

@@ -33,6 +33,9 @@ static void tick(struct timer *t)
 {
 	struct router *r = CONTAINER_OF(t, struct router, tick);
 	settle_aged(r);
+	sinks_tick(r);
+	dead_tick(r);
+	save_calls_late(r);
 	r->space_due = true;
 	tell_damage(r);
 	log_flush();
@@ -83,6 +86,7 @@ void router_fini(struct router *r)
 	timers_free(&r->timers);
 	marks_free(r);
 	space_free(r);
+	dead_free(r);
 	save_free(&r->open);
 	save_free(&r->saving);
 	saver_fini(&r->saver);
@@ -144,7 +148,7 @@ void route_offer(struct router *r, struct route *route, const struct pb_event *e
 		struct lane *lane = &route->lanes[i];
 		if (riding ? !lane->riding : !lane->live)
 			continue;
-		if (!lane_has_room(lane)) {
+		if (!lane_has_room(lane) || !sink_takes(lane->outlet, event_seq(ev))) {
 			lane_fall_behind(lane, event_seq(ev));
 			continue;
 		}
@@ -264,7 +268,8 @@ static void take_in(struct router *r)
 	for (struct inbox_call *call = got.calls, *next; call != NULL; call = next) {
 		next = call->next;
 		call->run(call);
-		inbox_called(&r->inbox, call);
+		if (!call->later)
+			inbox_called(&r->inbox, call);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "dispatch/chain.h"
 #include "dispatch/commit.h"
+#include "dispatch/dead.h"
 #include "dispatch/lane.h"
 #include "dispatch/outlet.h"
 #include "dispatch/saver.h"
@@ -111,6 +112,10 @@ struct router {
 	struct kept_count *kept;	/* counts that are on their way to the state */
 	struct timeline timeline;	/* when events were accepted, engine wall clock */
 	int64_t turn_began;		/* monotonic µs: what this turn takes in came before */
+	struct dead_gone *gone;		/* dead letters' rows that go with a save */
+	struct delivery_key dead_swept;	/* where the look for those that are too old goes on */
+	struct timer dead_timer;	/* some sink may have too many */
+	struct inbox_call *callers;	/* they go on when what they did is on disk */
 	uint64_t unrouted, saves, lost;
 	uint64_t removed_dead;		/* stragglers of lanes that the configuration no longer has */
 	uint64_t damaged;		/* blocks, as told last */
@@ -156,8 +161,8 @@ bool catchup_turn(struct router *);
 /* settle.c */
 void settle_answer(struct router *, struct pb_delivery *);
 void settle_chained(struct router *, struct chain_job *);
-/* In a relaxed lane a delivery that others have passed for a second gets a row, so that the watermark may pass it: every
- * lane is looked at. */
+/* In a relaxed lane a delivery that others have passed for a second gets a row, so that the watermark may pass it; so
+ * does, in any lane, what is half delivered while its sink is held. Every lane is looked at. */
 void settle_aged(struct router *);
 /* Likewise, however short the time: at the end. */
 void settle_passed_all(struct router *);
@@ -180,6 +185,12 @@ void save_wait(struct router *, struct slot *, bool settles, int64_t due_ms);
 /* Sources' marks of a block that ends at `read_at` go with the next save. */
 void save_mark(struct router *, struct journal_pos read_at, struct pb_span marks);
 void marks_free(struct router *);
+/* What is in `open` is wanted on disk at once, as a straggler's row is. */
+void save_soon(struct router *);
+/* The call's caller goes on when what is in `open` is on disk, or at a tick a second later. */
+void save_call(struct router *, struct inbox_call *);
+/* Those go on that have waited for a second. */
+void save_calls_late(struct router *);
 /* Start a save if one is due; when the next will be (monotonic), TIMER_NEVER when nothing is to be saved. */
 int64_t save_turn(struct router *);
 void save_finished(struct router *, int result);

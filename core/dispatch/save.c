@@ -19,6 +19,7 @@
 #define SAVE_EVERY 1000		/* ms */
 #define SAVE_IDLE 50
 #define SAVE_URGENT 5
+#define CALLER_WAITS 1000	/* at most */
 #define FOLLOW_MAX 65536	/* events that a lane's saved watermark may lag while it only follows */
 
 void save_init(struct save *s)
@@ -41,6 +42,41 @@ void save_wait(struct router *r, struct slot *slot, bool settles, int64_t due_ms
 		s->waiters = xrealloc(s->waiters, s->room, sizeof *s->waiters);
 	}
 	s->waiters[s->n_waiters++] = (struct save_waiter){ slot, settles, due_ms };
+}
+
+void save_soon(struct router *r)
+{
+	if (r->urgent_since == 0)
+		r->urgent_since = router_now(r);
+}
+
+void save_call(struct router *r, struct inbox_call *call)
+{
+	call->later = true;
+	call->save = r->saves + 1;
+	call->since = router_now(r);
+	call->next = r->callers;
+	r->callers = call;
+}
+
+/* Those that wait for a save up to `save`, or since `since` or before, go on. */
+static void let_go_on(struct router *r, uint64_t save, int64_t since)
+{
+	struct inbox_call **at = &r->callers;
+	while (*at != NULL) {
+		struct inbox_call *call = *at;
+		if (call->save > save && call->since > since) {
+			at = &call->next;
+			continue;
+		}
+		*at = call->next;
+		inbox_called(&r->inbox, call);	/* it is its caller's from here on */
+	}
+}
+
+void save_calls_late(struct router *r)
+{
+	let_go_on(r, 0, router_now(r) - CALLER_WAITS);
 }
 
 static struct moved_mark *mark_find(struct router *r, const struct mark *m)
@@ -199,6 +235,8 @@ static void release(struct router *r, struct save *s)
 	}
 	s->n_waiters = 0;
 	space_saved(r, s->trim_seq, s->applied);
+	dead_saved(r);
+	let_go_on(r, r->saves, INT64_MIN);
 	s->trim_seq = 0;
 	batch_reset(&s->batch);
 }

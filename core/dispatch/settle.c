@@ -50,8 +50,7 @@ static struct delivery_key key_of(const struct slot *slot)
 
 static void set_urgent(struct router *r)
 {
-	if (r->urgent_since == 0)
-		r->urgent_since = router_now(r);
+	save_soon(r);
 }
 
 /* The row that the slot has, if any, goes. */
@@ -74,6 +73,7 @@ static void put_row(struct router *r, struct slot *slot, int64_t wait)
 	}, slot->row_due_ms);
 	slot->lane->stragglers += slot->row_due_ms < 0;
 	slot->row_due_ms = due;
+	slot->n_saved = slot->n_done;
 	set_urgent(r);
 }
 
@@ -102,7 +102,7 @@ static void make_dead(struct router *r, struct slot *slot, enum dead_reason reas
 		.parts = slot_parts_bits(slot), .error = text_span(slot->text),
 		.response = { slot->response, slot->response_len },
 	});
-	lane->dead++;
+	dead_added(lane);
 	lane->died[reason]++;
 	set_urgent(r);
 	log_write(PB_WARN, lane->outlet->self.title, "event %llu of route %s is dead (%s): %s",
@@ -213,15 +213,15 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 	const char *why = d->text != NULL ? d->text : "no reason given";
 	switch (d->code) {
 	case PB_DOWN:
+		sink_failed(o, why);
 		if (breaker_down(&o->breaker, now, after))
 			note_down(r, o, "is down, held until it answers", why);
 		break;
 	case PB_GONE:
-		if (breaker_gone(&o->breaker))
-			log_write(PB_ERROR, o->self.title, "is gone: disabled until the next start, "
-				  "its events stay in the store: %s", why);
+		sink_gone(o, why);
 		break;
 	case PB_RETRY:
+		sink_failed(o, why);
 		if (breaker_failed(&o->breaker, now))
 			note_down(r, o, "fails again and again, held until it works", why);
 		break;
@@ -233,10 +233,12 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 	}
 	if (d->code <= PB_GONE)
 		o->answers[d->code]++;
-	if (d->code == PB_OK)
+	if (d->code == PB_OK) {
 		o->delivered++;
-	else if (d->code != PB_UNTRIED)
+		sink_worked(o);
+	} else if (d->code != PB_UNTRIED) {
 		o->failed++;
+	}
 	if (d->code != PB_OK && d->text != NULL) {
 		strncpy(o->reason, d->text, sizeof o->reason - 1);
 		o->reason[sizeof o->reason - 1] = '\0';
@@ -321,6 +323,7 @@ void settle_chained(struct router *r, struct chain_job *job)
 		for (size_t k = 0; k < job->in.n; k++)
 			parts_add(&slot->parts, event_ref(job->in.list[k]));
 		slot_restore_parts(slot, (struct pb_span){ slot->restored, slot->restored_len });
+		slot->n_saved = slot->n_done;
 		lane_ready(slot);
 	}
 	chain_job_free(job);
@@ -347,13 +350,32 @@ void settle_passed(struct lane *lane)
 static void age_all(struct router *r, int64_t since)
 {
 	for (size_t i = 0; i < r->n_lanes; i++)
-		if (!r->lanes[i]->strict && r->lanes[i]->settled_past_head > 0)
+		if (!r->lanes[i]->strict)
 			age_window(r, r->lanes[i], since);
+}
+
+/* What is half delivered while its sink is held may stay so for days: what arrived goes into a row. */
+static void save_halves(struct router *r, struct slot *first)
+{
+	for (struct slot *s = first; s != NULL; s = s->next) {
+		bool fresh = s->row_due_ms < 0;
+		if (s->n_done == s->n_saved || s->state != SLOT_READY)
+			continue;
+		put_row(r, s, 0);
+		if (fresh && !s->lane->strict)
+			save_wait(r, s, false, TIMER_NEVER);
+	}
 }
 
 void settle_aged(struct router *r)
 {
 	age_all(r, router_now(r) - AGED_MS);
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		if (r->lanes[i]->outlet->breaker.state == BREAKER_CLOSED)
+			continue;
+		save_halves(r, r->lanes[i]->head);
+		save_halves(r, r->lanes[i]->loose_head);
+	}
 }
 
 void settle_passed_all(struct router *r)

@@ -83,8 +83,9 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 
 static bool count_dead(void *arg, struct delivery_key key, const struct dead_row *row)
 {
+	struct count_pass *p = arg;
 	(void)row;
-	return count_row(arg, key.seq);
+	return dead_is_purged(p->r, key.lane, key.seq) ? key.seq < p->end : count_row(p, key.seq);
 }
 
 static void keep(struct router *r, struct kept_count *k)
@@ -110,7 +111,7 @@ static void count_rows(struct router *r, uint64_t end)
 		/* A loose one may have a row that is on its way out, or about to be a dead letter's. */
 		if (p.lane->stragglers > 0 || p.lane->n_loose > 0)
 			rows_each_straggler(r->state, p.lane->number, r->kept_below, count_straggler, &p);
-		if (p.lane->dead > 0)
+		if (p.lane->dead > 0 || r->gone != NULL)
 			rows_each_dead(r->state, p.lane->number, r->kept_below, count_dead, &p);
 	}
 	p.lane = NULL;

@@ -46,10 +46,13 @@ static void add_outlet(struct status *st, const struct outlet *o)
 	struct instance_status *in = &st->instances[st->n_instances++];
 	*in = (struct instance_status){
 		.kind = CONFIG_SINK, .name = o->config->name, .plugin = o->config->plugin,
-		.state = breaker_name(&o->breaker), .events = o->delivered, .failures = o->failed,
+		.state = sink_state_name(o), .events = o->delivered, .failures = o->failed,
 		.in_flight = o->in_flight, .opened = o->opened,
 	};
-	memcpy(in->reason, o->reason, sizeof o->reason);
+	if (o->stand.mode == SINK_ENABLED)
+		memcpy(in->reason, o->reason, sizeof in->reason);
+	else
+		memcpy(in->reason, o->stand.why, sizeof in->reason);
 	memcpy(in->answers, o->answers, sizeof o->answers);
 	histogram_read(&o->latency, &in->latency);
 	histogram_read(&o->attempts, &in->attempts);

@@ -90,8 +90,8 @@ void stragglers_due(struct lane *lane)
 {
 	struct router *r = lane->router;
 	int64_t now = router_wall(r);
-	if (lane->next_due_ms == TIMER_NEVER)
-		return;
+	if (lane->next_due_ms == TIMER_NEVER || lane->outlet->breaker.state == BREAKER_DISABLED)
+		return;		/* they are looked at when the sink is enabled */
 	if (lane->next_due_ms > now) {
 		stragglers_expect(lane, lane->next_due_ms);
 		return;

@@ -148,6 +148,14 @@ const char *dead_reason_name(enum dead_reason reason)
 	return i < sizeof names / sizeof *names && names[i] != NULL ? names[i] : "unknown";
 }
 
+enum dead_reason dead_reason_find(const char *name)
+{
+	for (enum dead_reason reason = DEAD_REJECTED; reason <= DEAD_REMOVED; reason++)
+		if (strcmp(dead_reason_name(reason), name) == 0)
+			return reason;
+	return 0;
+}
+
 void rows_put_dead(struct state_batch *b, struct delivery_key d, const struct dead_row *row)
 {
 	struct pack_key key = delivery_key(d);
@@ -180,26 +188,45 @@ static int unpack_dead(struct pb_span left, struct dead_row *row)
 	return left.data == NULL ? row_malformed("dead") : 0;
 }
 
-struct each_dead {
+int rows_get_dead(struct state *s, struct delivery_key d, struct dead_row *row, struct buf *hold)
+{
+	struct pack_key key = delivery_key(d);
+	size_t begin = hold->len;
+	int r = state_get(s, STATE_DEAD, key_span(&key), hold);
+	return r == 0 ? unpack_dead(span_of(hold->data + begin, hold->len - begin), row) : r;
+}
+
+struct scan_dead {
+	bool one_lane;
 	uint32_t lane;
 	bool (*each)(void *arg, struct delivery_key, const struct dead_row *);
 	void *arg;
 };
 
-static bool each_dead(void *arg, struct pb_span key, struct pb_span value)
+static bool scan_dead(void *arg, struct pb_span key, struct pb_span value)
 {
-	const struct each_dead *walk = arg;
+	const struct scan_dead *walk = arg;
 	struct delivery_key d;
 	struct dead_row row;
 	if (!read_delivery_key(key, &d) || unpack_dead(value, &row) != 0)
 		return true;
-	return d.lane == walk->lane && walk->each(walk->arg, d, &row);
+	return (!walk->one_lane || d.lane == walk->lane) && walk->each(walk->arg, d, &row);
+}
+
+static int scan_dead_rows(struct state *s, uint64_t from, struct scan_dead *walk)
+{
+	struct pack_key key = delivery_key((struct delivery_key){ walk->lane, from });
+	return state_scan(s, STATE_DEAD, key_span(&key), scan_dead, walk);
+}
+
+int rows_scan_dead(struct state *s, struct delivery_key from,
+		   bool (*each)(void *arg, struct delivery_key, const struct dead_row *), void *arg)
+{
+	return scan_dead_rows(s, from.seq, &(struct scan_dead){ false, from.lane, each, arg });
 }
 
 int rows_each_dead(struct state *s, uint32_t lane, uint64_t from,
 		   bool (*each)(void *arg, struct delivery_key, const struct dead_row *), void *arg)
 {
-	struct each_dead walk = { .lane = lane, .each = each, .arg = arg };
-	struct pack_key key = delivery_key((struct delivery_key){ lane, from });
-	return state_scan(s, STATE_DEAD, key_span(&key), each_dead, &walk);
+	return scan_dead_rows(s, from, &(struct scan_dead){ true, lane, each, arg });
 }

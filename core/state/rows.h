@@ -59,6 +59,8 @@ enum dead_reason { DEAD_REJECTED = 1, DEAD_EXHAUSTED, DEAD_EXPIRED, DEAD_OVERFLO
 #define DEAD_REASONS (DEAD_REMOVED + 1)	/* the size of an array by reason */
 /* "rejected", … */
 const char *dead_reason_name(enum dead_reason);
+/* The reason of that name, 0: there is none. */
+enum dead_reason dead_reason_find(const char *name);
 struct dead_row {
 	enum dead_reason reason;
 	uint32_t attempts;
@@ -67,6 +69,12 @@ struct dead_row {
 };
 void rows_put_dead(struct state_batch *, struct delivery_key, const struct dead_row *);
 void rows_del_dead(struct state_batch *, struct delivery_key);
+/* 0, -ENOENT, -errno; what `row` points to is in `hold` */
+int rows_get_dead(struct state *, struct delivery_key, struct dead_row *row, struct buf *hold);
+/* Dead letters of all lanes from `from` on, lane by lane, until false. */
+int rows_scan_dead(struct state *, struct delivery_key from,
+		   bool (*each)(void *arg, struct delivery_key, const struct dead_row *), void *arg);
+/* Those of one lane. */
 int rows_each_dead(struct state *, uint32_t lane, uint64_t from,
 		   bool (*each)(void *arg, struct delivery_key, const struct dead_row *), void *arg);
 
@@ -81,6 +89,22 @@ void rows_put_mark(struct state_batch *, uint32_t source, struct pb_span key, st
 		   struct pb_span value);
 void rows_del_mark(struct state_batch *, uint32_t source, struct pb_span key);
 int rows_get_mark(struct state *, uint32_t source, struct pb_span key, struct buf *value);
+
+/* sinks: what was decided of one, and how long it has failed; one without a row is enabled */
+enum sink_mode { SINK_ENABLED, SINK_DISABLED, SINK_DRAINING };
+/* "enabled", … */
+const char *sink_mode_name(enum sink_mode);
+struct sink_row {
+	enum sink_mode mode;
+	int64_t since_ms;	/* wall clock of the last change of mode, 0: there was none */
+	uint64_t until_seq;	/* draining: the first event that it does not take */
+	int64_t failing_ms;	/* so long it has done nothing but fail, 0: it does not */
+	struct pb_span why;	/* one line */
+};
+void rows_put_sink(struct state_batch *, uint32_t sink, const struct sink_row *);
+void rows_del_sink(struct state_batch *, uint32_t sink);
+/* 0, -ENOENT, -errno; what `row` points to is in `hold` */
+int rows_get_sink(struct state *, uint32_t sink, struct sink_row *row, struct buf *hold);
 
 /* meta */
 struct meta_row {

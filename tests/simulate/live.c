@@ -18,6 +18,7 @@ struct life {
 	struct model model;	/* first: the lab's hooks find it */
 	struct lab *lab;
 	const struct story *story;
+	size_t in_flight[3];	/* of sinks that are disabled; SIZE_MAX: it is not */
 };
 
 /* In getrandom(2)'s place: ids and jitter are the story's too. */
@@ -79,6 +80,40 @@ static void send(struct life *life, unsigned which)
 		sender_step(d->writers[which]);
 	else
 		sender_step(&d->submitter);
+}
+
+struct letters {
+	size_t n;
+	struct delivery_key keys[DEAD_CHANGE_MAX];
+};
+
+static bool note_letter(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	struct letters *l = arg;
+	(void)row;
+	l->keys[l->n++] = key;
+	return l->n < DEAD_CHANGE_MAX;
+}
+
+/* What an operator does. One by one, so that the story knows which it was. */
+static void change_letters(struct life *life, unsigned from, unsigned more, bool replay)
+{
+	struct router *r = &life->lab->d->router;
+	struct letters l = { 0 };
+	rows_scan_dead(r->state, (struct delivery_key){ 0 }, note_letter, &l);
+	for (size_t i = 0; i <= more && i < l.n; i++) {
+		struct dead_change c = { .replay = replay, .keys = &l.keys[(from + i) % l.n], .n = 1 };
+		dead_change(r, &c);
+		if (c.done > 0)
+			model_changed(&life->model, *c.keys, replay);
+	}
+}
+
+static void set_sink(struct life *life, unsigned which, enum sink_mode mode)
+{
+	struct router *r = &life->lab->d->router;
+	if (which < r->n_outlets)
+		sink_set(r->outlets[which], mode, "as the story goes");
 }
 
 /* Everything that can be done without new answers but ok is done. */
@@ -173,11 +208,31 @@ static void step(struct life *life, const struct step *s)
 	case DISK_ROOM:
 		journal_disk_room(life->lab->journal_disk, UINT64_MAX);
 		break;
+	case REPLAY:
+	case PURGE:
+		change_letters(life, s->a, s->b, s->deed == REPLAY);
+		break;
+	case SINK:
+		set_sink(life, s->a, (enum sink_mode)s->b);
+		break;
 	case STATE_FULL:
 		state_disk_fail(life->lab->state_disk, ENOSPC, false);
 		break;
 	default:
 		checkpoint(life);
+	}
+}
+
+/* To a disabled sink nothing more goes out. */
+static void check_disabled(struct life *life)
+{
+	const struct router *r = &life->lab->d->router;
+	for (size_t i = 0; i < r->n_outlets; i++) {
+		const struct outlet *o = r->outlets[i];
+		bool disabled = o->stand.mode == SINK_DISABLED;
+		expect(!disabled || o->in_flight <= life->in_flight[i], "sink %s is disabled and given more",
+		       o->config->name);
+		life->in_flight[i] = disabled ? o->in_flight : SIZE_MAX;
 	}
 }
 
@@ -199,13 +254,17 @@ void story_live(const struct story *story)
 	life.lab->journal_options.segment_size = 4096;
 	model_init(&life.model, life.lab, story->seed);
 	start(&life);
+	check_disabled(&life);
 	for (size_t i = 0; i < story->n; i++) {
 		if (life.model.trace)
 			fprintf(stderr, "step %zu\n", i + 1);
 		step(&life, &story->steps[i]);
 		check_bounds(&life);
+		check_disabled(&life);
 	}
-	/* In the end all receivers are well and there is room. */
+	/* In the end all receivers are well and enabled, and there is room. */
+	for (unsigned i = 0; i < 3; i++)
+		set_sink(&life, i, SINK_ENABLED);
 	journal_disk_room(life.lab->journal_disk, UINT64_MAX);
 	for (size_t i = 0; i < life.lab->d->n_feeds; i++)
 		feed_commit(life.lab->d->feeds[i]);

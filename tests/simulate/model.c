@@ -139,7 +139,10 @@ void model_given(struct model *m, struct pb_delivery *d)
 	       (unsigned long long)slot->seq, d->part, slot->lane->title);
 	/* What counts is how it is answered now. */
 	e->ok[lane] = (unsigned char)(e->ok[lane] & ~(1u << d->part));
-	e->ended[lane] = false;
+	expect(sink_takes(slot->lane->outlet, slot->seq), "lane %s drains and was given the new event %llu",
+	       slot->lane->title, (unsigned long long)slot->seq);
+	if (!slot->lane->strict || !slot->loose)	/* one replayed holds nothing back */
+		e->ended[lane] = false;
 	if (!slot->loose)
 		check_order(m, slot->lane, lane, slot->seq);
 	if (slot->lane->outlet->async)
@@ -164,9 +167,22 @@ void model_answer(struct model *m, size_t which, unsigned how)
 		e->ok[lane] = (unsigned char)(e->ok[lane] | 1u << d->part);
 	e->ever[lane] |= e->ok[lane];
 	/* What is rejected may be tried again while a sibling is retried; its lane may go on all the same once it is dead. */
-	if (e->ever[lane] == (1u << parts) - 1 || codes[how] == PB_REJECT || d->slot->attempts >= 3)
+	bool dies = codes[how] == PB_REJECT || d->slot->attempts >= 3;
+	e->may_be_dead[lane] = e->may_be_dead[lane] || dies;
+	if (e->ever[lane] == (1u << parts) - 1 || dies)
 		e->ended[lane] = true;
 	pb_answer(d, codes[how], 0, SPAN_NONE, "as the story goes");
+}
+
+void model_changed(struct model *m, struct delivery_key key, bool replayed)
+{
+	size_t lane = lane_index(m, m->lab->d->router.by_number[key.lane]);
+	if (m->trace)
+		fprintf(stderr, "      %s %llu on %s\n", replayed ? "replayed" : "purged",
+			(unsigned long long)key.seq, m->lab->d->router.lanes[lane]->title);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->events[i].seq == key.seq)
+			m->events[i].purged[lane] = !replayed;
 }
 
 void model_died(struct model *m)
@@ -179,13 +195,20 @@ void model_died(struct model *m)
 		if (!e->accepted && !e->refused)
 			e->seq = 0;
 		memcpy(e->ok, e->frozen, sizeof e->ok);	/* the rest may come again */
+		for (size_t k = 0; k < MODEL_LANES; k++) {
+			e->may_be_purged[k] = e->may_be_purged[k] || e->purged[k];
+			e->purged[k] = e->purged[k] && e->frozen[k] == (1u << MODEL_PARTS) - 1;
+		}
 	}
 }
 
 void model_mark(struct model *m)
 {
-	for (size_t i = 0; i < m->n; i++)
-		memcpy(m->events[i].marked, m->events[i].ok, sizeof m->events[i].ok);
+	for (size_t i = 0; i < m->n; i++) {
+		struct model_event *e = &m->events[i];
+		for (size_t k = 0; k < MODEL_LANES; k++)
+			e->marked[k] = e->purged[k] ? (1u << MODEL_PARTS) - 1 : e->ok[k];
+	}
 }
 
 void model_freeze(struct model *m)
@@ -241,7 +264,10 @@ static void check_lane(struct model *m, size_t at)
 		const struct model_event *e = &m->events[i];
 		if (!e->accepted || !wants(lane, e) || lane->route->n_stages > 0)
 			continue;
-		expect(e->ever[at] != 0 || is_dead(dead, e->seq), "event %zu (seq %llu) is lost on lane %s", i,
+		bool over_quota = lane->purged > 0 || lane->outlet->dead_max < MODEL_EVENTS;
+		bool ended = e->ever[at] != 0 || is_dead(dead, e->seq) || e->purged[at] ||
+			     e->may_be_purged[at] || (over_quota && e->may_be_dead[at]);
+		expect(ended, "event %zu (seq %llu) is lost on lane %s", i,
 		       (unsigned long long)e->seq, lane->title);
 	}
 	free(dead);
@@ -272,8 +298,19 @@ static void check_kept(struct model *m)
 	}
 }
 
+static void check_quota(const struct outlet *o)
+{
+	uint64_t dead = 0;
+	for (size_t i = 0; i < o->n_lanes; i++)
+		dead += o->lanes[i]->dead;
+	expect(dead <= o->dead_max, "sink %s has %llu dead letters of at most %llu", o->config->name,
+	       (unsigned long long)dead, (unsigned long long)o->dead_max);
+}
+
 void model_ended(struct model *m)
 {
+	for (size_t i = 0; i < m->lab->d->router.n_outlets; i++)
+		check_quota(m->lab->d->router.outlets[i]);
 	for (size_t i = 0; i < m->lab->d->router.n_lanes; i++)
 		check_lane(m, i);
 	check_kept(m);

@@ -18,6 +18,9 @@ struct model_event {
 	unsigned char ever[MODEL_LANES];	/* … in any life */
 	unsigned char marked[MODEL_LANES];
 	unsigned char frozen[MODEL_LANES];	/* likewise, before a checkpoint */
+	bool purged[MODEL_LANES];		/* by an operator */
+	bool may_be_purged[MODEL_LANES];	/* likewise, but a crash may have undone it */
+	bool may_be_dead[MODEL_LANES];		/* some answer was its last */
 	bool ended[MODEL_LANES];		/* settled on the lane, as far as the sink can know: ok or rejected */
 };
 
@@ -46,6 +49,8 @@ void model_settled(struct model *, size_t event, enum pb_outcome);
 void model_given(struct model *, struct pb_delivery *);
 /* Answer one of those held. */
 void model_answer(struct model *, size_t which, unsigned how);
+/* A dead letter was replayed, or purged. */
+void model_changed(struct model *, struct delivery_key, bool replayed);
 /* The process died: what was held is gone. */
 void model_died(struct model *);
 /* Remember what is delivered by now; and, once that is saved: it never comes again. */

@@ -25,6 +25,9 @@ static const struct {
 	[DISK_FULL] = { "disk full", 2, 1, 1 },
 	[DISK_ROOM] = { "disk room", 6, 1, 1 },
 	[STATE_FULL] = { "state full", 2, 1, 1 },
+	[REPLAY] = { "replay", 15, 64, 5 },
+	[PURGE] = { "purge", 8, 64, 3 },
+	[SINK] = { "sink", 10, 3, 3 },
 	[CHECKPOINT] = { "checkpoint", 2, 1, 1 },
 };
 
@@ -72,8 +75,10 @@ static void make_ini(struct story *s, uint64_t *state)
 	unsigned sinks = 1 + below(state, 3), routes = 1 + below(state, 3);
 	for (unsigned i = 0; i < sinks; i++)
 		at += snprintf(at, (size_t)(end - at),
-			       "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\nexpire = 3650d\nmax_in_flight = %u\n%s", i,
-			       below(state, 2) != 0 ? "_async" : "", 1 + below(state, 8),
+			       "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\nexpire = 3650d\n"
+			       "dead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
+			       below(state, 2) != 0 ? "_async" : "", below(state, 3) != 0 ? 100000 : 3,
+			       1 + below(state, 8),
 			       orders[below(state, 3)]);
 	for (unsigned i = 0; i < routes; i++)
 		at += snprintf(at, (size_t)(end - at), "[route r%u]\nfrom = %s\nevents = %s\n%sto = %s\n", i,

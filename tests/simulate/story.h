@@ -25,6 +25,9 @@ enum deed {
 	DISK_FULL,	/* the journal's disk */
 	DISK_ROOM,
 	STATE_FULL,	/* the state's next save finds no room */
+	REPLAY,		/* a: which dead letter is the first, b: how many more */
+	PURGE,		/* likewise */
+	SINK,		/* a: which sink, b: its mode */
 	CHECKPOINT,	/* everything comes to rest and is saved: nothing delivered till then ever comes again */
 	DEEDS
 };
@@ -36,7 +39,7 @@ struct step {
 
 struct story {
 	uint64_t seed;
-	char ini[1024];
+	char ini[2048];
 	struct step *steps;
 	size_t n;
 };

@@ -148,17 +148,19 @@ def test_a_sink_that_is_down_is_asked_when_it_said(engine):
     assert 2500 <= bay.log()[-2]["got"] - bay.log()[0]["got"] < 6000
 
 
-def test_a_sink_that_is_gone_is_disabled_until_the_next_start(engine):
+def test_a_sink_that_is_gone_is_disabled_until_it_is_enabled(engine):
     bay = engine(HTTP + sink() + sink("other", route="second"))
     bay.script("ok", "other")
     gone = bay.post(answer="gone")
-    bay.daemon.wait_log("is gone: disabled")
+    bay.daemon.wait_log("is disabled until .*: the receiver is gone")
     later = [bay.post() for _ in range(10)]
     bay.wait_delivered(later, "other")
     assert [d["id"] for d in bay.log()] == [gone]
     assert bay.row(type="instance", name="out")["state"] == "disabled"
     bay.script("ok")
     bay.restart()
+    assert bay.row(type="instance", name="out")["state"] == "disabled"
+    assert bay.daemon.command("sink", "enable", "out").returncode == 0
     bay.wait_delivered([gone, *later])
     assert bay.delivered() == [gone, *later]
 

@@ -195,21 +195,6 @@ static void down_holds_and_probes(void **state)
 	assert_null(strstr(lab->sinks[0].seen, "a/2"));
 }
 
-static void gone_disables_and_keeps(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, RELAXED);
-	lab_emit(lab, "a", "gone");
-	lab_settle(lab);
-	lab_emit(lab, "b", "ok");
-	lab_wait(lab, 60000);
-	assert_string_equal(lab->sinks[0].seen, "a/1 ");
-	lab_stop(lab);
-	lab->sinks[0].always = "ok";
-	lab_start(lab, RELAXED);
-	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 ");
-}
-
 static void untried_comes_again_but_not_at_once(void **state)
 {
 	struct lab *lab = *state;
@@ -533,8 +518,7 @@ int main(void)
 		T(relaxed_lets_others_pass), T(strict_waits_in_place),
 		T(exhausted_is_dead_with_its_reason), T(a_straggler_survives_a_crash),
 		T(waits_survive_a_clock_that_jumps), T(rejected_is_dead_at_once),
-		T(down_holds_and_probes), T(gone_disables_and_keeps),
-		T(untried_comes_again_but_not_at_once), T(behind_and_caught_up),
+		T(down_holds_and_probes), T(untried_comes_again_but_not_at_once), T(behind_and_caught_up),
 		T(an_aged_delivery_lets_the_watermark_pass), T(an_aged_delivery_is_answered_after_all),
 		T(filters_drop_split_and_fail), T(only_the_missing_part_is_sent_again),
 		T(it_tells_of_itself), T(alarms_do_not_cause_themselves), T(alarms_are_bounded),

@@ -50,6 +50,9 @@ static void add_rows(struct state_batch *b)
 	});
 	rows_put_kept(b, 7, 1, span_str("..."));
 	rows_put_mark(b, 1, span_str("log"), (struct journal_pos){ 1, 64 }, span_str("42"));
+	rows_put_sink(b, 2, &(struct sink_row){
+		.mode = SINK_DISABLED, .since_ms = 1767323045700, .why = span_str("gone"),
+	});
 	rows_put_meta(b, &(struct meta_row){
 		.applied_seq = 8, .applied = { 1, 228 }, .kept_below = 7, .clean = true,
 		.node = "019b7c5e-0000-7000-8000-000000000001",

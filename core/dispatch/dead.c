@@ -1,0 +1,226 @@
+/* dead.c - dead letters replayed and purged, by hand or over their quotas. */
+#include "dispatch/dead.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/memory.h"
+#include "dispatch/router.h"
+
+#define GONE_MAX 16384		/* rows that may be on their way out */
+#define SWEEP_ROWS 256		/* looked at a second for their age */
+#define OVERFLOW_EVERY 20	/* ms between two pieces of what is too many */
+
+static struct dead_gone *find_gone(struct router *r, uint32_t lane, uint64_t seq)
+{
+	uint64_t key[2] = { lane, seq };
+	struct dead_gone *gone;
+	HASH_FIND(hh, r->gone, key, sizeof key, gone);
+	return gone;
+}
+
+bool dead_is_purged(struct router *r, uint32_t lane, uint64_t seq)
+{
+	const struct dead_gone *gone = r->gone == NULL ? NULL : find_gone(r, lane, seq);
+	return gone != NULL && gone->due_ms == TIMER_NEVER;
+}
+
+static struct dead_gone *add_gone(struct router *r, struct lane *lane, struct delivery_key key)
+{
+	struct dead_gone *gone = xcalloc(1, sizeof *gone);
+	*gone = (struct dead_gone){
+		.key = { key.lane, key.seq }, .save = r->saves + 1, .lane = lane, .due_ms = TIMER_NEVER,
+	};
+	HASH_ADD(hh, r->gone, key, sizeof gone->key, gone);
+	return gone;
+}
+
+static void replay(struct router *r, struct lane *lane, struct delivery_key key, const struct dead_row *row)
+{
+	int64_t due = router_wall(r);
+	rows_put_straggler(&r->open.batch, key, &(struct straggler_row){
+		.due_ms = due, .parts = row->parts, .error = row->error, .response = row->response,
+	}, -1);
+	lane->stragglers++;
+	add_gone(r, lane, key)->due_ms = due;
+}
+
+static void purge(struct router *r, struct lane *lane, struct delivery_key key)
+{
+	space_release(r, key.seq);
+	if (lane != NULL)
+		lane->purged++;
+	add_gone(r, lane, key);
+}
+
+static void change_one(struct router *r, struct dead_change *c, struct delivery_key key)
+{
+	struct lane *lane = key.lane < r->n_numbers ? r->by_number[key.lane] : NULL;
+	struct buf hold = BUF_INIT(BUF_MAX);
+	struct dead_row row;
+	if (find_gone(r, key.lane, key.seq) != NULL || rows_get_dead(r->state, key, &row, &hold) < 0) {
+		buf_free(&hold);
+		return;
+	}
+	if (c->replay && lane == NULL) {
+		c->removed++;
+	} else if (lane != NULL && key.seq >= lane_watermark(lane)) {
+		c->waiting++;
+	} else {
+		rows_del_dead(&r->open.batch, key);
+		if (c->replay)
+			replay(r, lane, key, &row);
+		else
+			purge(r, lane, key);
+		if (lane != NULL) {
+			lane->dead--;
+			lane->unsaved = true;	/* the watermark that passed it goes along */
+		}
+		c->done++;
+	}
+	buf_free(&hold);
+}
+
+void dead_change(struct router *r, struct dead_change *c)
+{
+	assert(c->n <= DEAD_CHANGE_MAX);
+	for (size_t i = 0; i < c->n && !c->full; i++) {
+		c->full = HASH_COUNT(r->gone) >= GONE_MAX;
+		if (!c->full)
+			change_one(r, c, c->keys[i]);
+	}
+	if (c->done > 0)
+		save_soon(r);
+}
+
+void dead_saved(struct router *r)
+{
+	struct dead_gone *gone, *next;
+	HASH_ITER(hh, r->gone, gone, next) {
+		if (gone->save > r->saves)
+			continue;
+		if (gone->due_ms != TIMER_NEVER)
+			stragglers_expect(gone->lane, gone->due_ms);
+		HASH_DEL(r->gone, gone);
+		free(gone);
+	}
+}
+
+void dead_free(struct router *r)
+{
+	struct dead_gone *gone, *next;
+	HASH_ITER(hh, r->gone, gone, next) {
+		HASH_DEL(r->gone, gone);
+		free(gone);
+	}
+}
+
+/* Quotas. */
+
+/* The oldest of a sink's, over its lanes. */
+struct oldest {
+	struct router *r;
+	struct delivery_key keys[DEAD_CHANGE_MAX];
+	size_t n, most;
+	uint64_t end;		/* of the lane at hand: its watermark */
+};
+
+static bool note_oldest(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	struct oldest *o = arg;
+	(void)row;
+	if (key.seq >= o->end || (o->n == o->most && o->keys[o->n - 1].seq <= key.seq))
+		return false;
+	if (find_gone(o->r, key.lane, key.seq) != NULL)
+		return true;
+	size_t at = o->n < o->most ? o->n++ : o->n - 1;
+	while (at > 0 && o->keys[at - 1].seq > key.seq) {
+		o->keys[at] = o->keys[at - 1];
+		at--;
+	}
+	o->keys[at] = key;
+	return true;
+}
+
+static uint64_t dead_of(const struct outlet *o)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < o->n_lanes; i++)
+		n += o->lanes[i]->dead;
+	return n;
+}
+
+/* How many of it went. */
+static size_t purge_overflow(struct router *r, struct outlet *o, uint64_t excess)
+{
+	struct oldest oldest = { .r = r };
+	oldest.most = excess < DEAD_CHANGE_MAX ? (size_t)excess : DEAD_CHANGE_MAX;
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		oldest.end = lane_watermark(o->lanes[i]);
+		if (o->lanes[i]->dead > 0)
+			rows_each_dead(r->state, o->lanes[i]->number, 0, note_oldest, &oldest);
+	}
+	struct dead_change c = { .keys = oldest.keys, .n = oldest.n };
+	dead_change(r, &c);
+	if (c.done > 0)
+		log_write(PB_WARN, o->self.title, "%zu dead letters are purged, the oldest of more than "
+			  "dead_max", c.done);
+	return c.done;
+}
+
+static void check_overflow(struct timer *t)
+{
+	struct router *r = CONTAINER_OF(t, struct router, dead_timer);
+	bool more = false;
+	for (size_t i = 0; i < r->n_outlets; i++) {
+		uint64_t n = dead_of(r->outlets[i]), most = r->outlets[i]->dead_max;
+		if (n > most)
+			more = purge_overflow(r, r->outlets[i], n - most) == DEAD_CHANGE_MAX || more;
+	}
+	if (more)
+		timer_set(&r->timers, t, router_now(r) + OVERFLOW_EVERY);
+}
+
+void dead_added(struct lane *lane)
+{
+	struct router *r = lane->router;
+	if (++lane->dead > lane->outlet->dead_max && r->dead_timer.place == 0) {
+		r->dead_timer.fire = check_overflow;
+		timer_set(&r->timers, &r->dead_timer, router_now(r) + OVERFLOW_EVERY);
+	}
+}
+
+/* A piece of the rows, looked at for their age. */
+struct sweep {
+	struct router *r;
+	struct delivery_key next, keys[SWEEP_ROWS];
+	size_t seen, n;
+};
+
+static bool note_old(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	struct sweep *s = arg;
+	const struct lane *lane = key.lane < s->r->n_numbers ? s->r->by_number[key.lane] : NULL;
+	int64_t keep = lane != NULL ? lane->outlet->dead_keep : DEAD_KEEP_REMOVED;
+	s->next = (struct delivery_key){ key.lane, key.seq + 1 };
+	if (keep > 0 && router_wall(s->r) - row->dead_ms > keep)
+		s->keys[s->n++] = key;
+	return ++s->seen < SWEEP_ROWS;
+}
+
+void dead_tick(struct router *r)
+{
+	struct sweep s = { .r = r, .next = r->dead_swept };
+	rows_scan_dead(r->state, r->dead_swept, note_old, &s);
+	r->dead_swept = s.seen < SWEEP_ROWS ? (struct delivery_key){ 0 } : s.next;
+	struct dead_change c = { .keys = s.keys, .n = s.n };
+	dead_change(r, &c);
+	if (c.done > 0)
+		log_warn("%zu dead letters are purged: older than dead_keep", c.done);
+	r->dead_timer.fire = check_overflow;
+	if (r->dead_timer.place == 0)
+		check_overflow(&r->dead_timer);
+}
