@@ -77,6 +77,10 @@ static const struct plain lane_plain[] = {
 	      "Deliveries that failed and wait for their next attempt."),
 	PLAIN(lane_status, dead, "patchbay_lane_dead_letters", "gauge",
 	      "Dead letters that are kept."),
+	PLAIN(lane_status, purged, "patchbay_lane_dead_purged_total", "counter",
+	      "Dead letters given up: by hand, too old, or too many."),
+	PLAIN(lane_status, replayed, "patchbay_lane_dead_replayed_total", "counter",
+	      "Dead letters that were made stragglers again."),
 	PLAIN(lane_status, catching_up, "patchbay_lane_catching_up", "gauge",
 	      "1 while the lane reads what it takes from the journal."),
 	PLAIN(lane_status, delivered, "patchbay_lane_delivered_total", "counter",
@@ -199,7 +203,9 @@ static void tell_lanes(struct buf *out, const struct status *st)
 
 static void tell_states(struct buf *out, const struct status *st)
 {
-	static const char *const states[] = { "running", "down", "probing", "disabled" };
+	static const char *const states[] = {
+		"running", "down", "probing", "disabled", "draining", "drained",
+	};
 	sheet_head(out, "patchbay_source_running", "gauge", "1 while the source's thread runs.");
 	for (size_t i = 0; i < st->n_instances; i++)
 		if (st->instances[i].kind == CONFIG_SOURCE)

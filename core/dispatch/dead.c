@@ -45,6 +45,7 @@ static void replay(struct router *r, struct lane *lane, struct delivery_key key,
 		.due_ms = due, .parts = row->parts, .error = row->error, .response = row->response,
 	}, -1);
 	lane->stragglers++;
+	lane->replayed++;
 	add_gone(r, lane, key)->due_ms = due;
 }
 

@@ -96,7 +96,7 @@ struct lane {
 	bool more_due;			/* rows are due that there was no room for */
 	struct timer timer;		/* strict wait in place, or stragglers due */
 	uint64_t stragglers, dead;	/* rows */
-	uint64_t purged;		/* dead letters, since the start */
+	uint64_t purged, replayed;	/* dead letters, since the start */
 	uint64_t delivered, retried, filtered;
 	uint64_t died[DEAD_REASONS];	/* since the start */
 	char *title;			/* "route sink" */

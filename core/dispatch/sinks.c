@@ -130,7 +130,7 @@ bool sink_takes(const struct outlet *o, uint64_t seq)
 
 bool sink_is_drained(const struct outlet *o)
 {
-	for (size_t i = 0; i < o->n_lanes; i++) {
+	for (size_t i = 0; o->stand.mode == SINK_DRAINING && i < o->n_lanes; i++) {
 		const struct lane *lane = o->lanes[i];
 		if (lane->live || lane->count > 0 || lane->stragglers > 0 || lane->n_loose > 0 ||
 		    lane->next < o->stand.until_seq)

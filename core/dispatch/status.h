@@ -26,6 +26,7 @@ struct lane_status {
 	uint64_t behind;	/* events stored that the lane has not passed yet */
 	uint64_t waiting;	/* of them in memory: queued, in flight, or waiting in place */
 	uint64_t stragglers, dead;
+	uint64_t purged, replayed;	/* dead letters, since the start */
 	uint64_t delivered, retried, filtered;
 	uint64_t died[DEAD_REASONS];
 	int64_t oldest_ms;	/* age of what was accepted first and is not settled; -1: nothing waits */
@@ -35,11 +36,11 @@ struct lane_status {
 struct instance_status {
 	enum config_kind kind;
 	const char *name, *plugin;
-	const char *state;	/* "running", "stopped", "down", "probing", "disabled" */
+	const char *state;	/* "running", "stopped", "down", "probing", "disabled", "draining", "drained" */
 	uint64_t events;	/* accepted, taken, or delivered */
 	uint64_t failures;	/* refused, failed, or not delivered */
 	uint64_t in_flight;
-	char reason[256];	/* the last failure, "" */
+	char reason[256];	/* the last failure, or why the sink is not enabled; "" */
 	uint64_t waiting, passed;	/* filters: jobs in the queue; events made */
 	/* Sinks. */
 	uint64_t answers[PB_GONE + 1];	/* by code */

@@ -18,6 +18,8 @@ struct life {
 	struct model model;	/* first: the lab's hooks find it */
 	struct lab *lab;
 	const struct story *story;
+	enum sink_mode modes[3];	/* of the sinks at the last checkpoint … */
+	bool modes_known;		/* … and no change since */
 	size_t in_flight[3];	/* of sinks that are disabled; SIZE_MAX: it is not */
 };
 
@@ -65,11 +67,22 @@ static void start(struct life *life)
 	lab_start_only(life->lab, life->story->ini);
 }
 
+/* What was decided of sinks outlives the process. */
+static void check_modes(const struct life *life)
+{
+	const struct router *r = &life->lab->d->router;
+	for (size_t i = 0; life->modes_known && i < r->n_outlets; i++)
+		expect(r->outlets[i]->stand.mode == life->modes[i], "sink %s was %s and is %s",
+		       r->outlets[i]->config->name, sink_mode_name(life->modes[i]),
+		       sink_mode_name(r->outlets[i]->stand.mode));
+}
+
 static void crash(struct life *life)
 {
 	lab_crash(life->lab);
 	model_died(&life->model);
 	start(life);
+	check_modes(life);
 }
 
 static void send(struct life *life, unsigned which)
@@ -112,6 +125,7 @@ static void change_letters(struct life *life, unsigned from, unsigned more, bool
 static void set_sink(struct life *life, unsigned which, enum sink_mode mode)
 {
 	struct router *r = &life->lab->d->router;
+	life->modes_known = false;
 	if (which < r->n_outlets)
 		sink_set(r->outlets[which], mode, "as the story goes");
 }
@@ -146,6 +160,7 @@ static void restart(struct life *life)
 	lab_close(life->lab);
 	model_died(&life->model);
 	start(life);
+	check_modes(life);
 }
 
 static void checkpoint(struct life *life)
@@ -157,6 +172,9 @@ static void checkpoint(struct life *life)
 		come_to_rest(life);
 	}
 	model_freeze(&life->model);
+	for (size_t i = 0; i < life->lab->d->router.n_outlets; i++)
+		life->modes[i] = life->lab->d->router.outlets[i]->stand.mode;
+	life->modes_known = true;
 	for (size_t i = 0; life->model.trace && i < life->lab->d->router.n_lanes; i++) {
 		const struct lane *lane = life->lab->d->router.lanes[i];
 		fprintf(stderr, "      %s: watermark %llu, saved %llu, %zu in the window, %zu loose\n", lane->title,
