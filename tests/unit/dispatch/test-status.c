@@ -52,6 +52,7 @@ static void answer(struct lab *lab, struct ages *ages, struct status *status)
 		router_turn(&lab->d->router);
 	}
 	pthread_join(thread, NULL);
+	lab_settle(lab);	/* what those turns sent is answered */
 	assert_int_equal(a.result, 0);
 }
 
