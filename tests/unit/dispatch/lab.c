@@ -167,8 +167,22 @@ static void drop_held(struct lab_sink *sink)
 	*sink = (struct lab_sink){ .always = sink->always };
 }
 
+/* Nor what waited for its sender's thread. */
+static void drop_queue(struct sender *s)
+{
+	for (struct batch *b = s->first, *next; b != NULL; b = next) {
+		next = b->next;
+		free(b);
+	}
+	s->first = NULL;
+	s->last = &s->first;
+}
+
 void lab_close(struct lab *lab)
 {
+	drop_queue(&lab->d->submitter);
+	for (size_t i = 0; i < lab->d->n_writers; i++)
+		drop_queue(lab->d->writers[i]);
 	for (size_t i = 0; i < sizeof lab->sinks / sizeof lab->sinks[0]; i++)
 		drop_held(&lab->sinks[i]);
 	dispatch_free(lab->d);
