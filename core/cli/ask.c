@@ -19,20 +19,30 @@ static bool find_none(void *arg, enum config_kind kind, const char *plugin,
 	return false;
 }
 
-/* The socket's path, which the caller frees. *errors is how much else is wrong with the configuration. */
-static char *socket_path(const char *file, unsigned *errors)
+char *cli_core_option(const char *file, const char *name, unsigned *errors)
 {
 	const struct config_plugins none = { .find = find_none };
 	struct report report;
 	report_init(&report);
 	struct config *config = config_load(file, &none, &report);
-	const char *path = options_str(config->core, "control");
-	char *found = path[0] != '\0' ? xstrdup(path) :
-		      xasprintf("%s/control.sock", options_str(config->core, "state"));
+	char *found = xstrdup(options_str(config->core, name));
 	*errors = report.errors;
 	config_free(config);
 	report_free(&report);
 	return found;
+}
+
+/* The socket's path, which the caller frees. */
+static char *socket_path(const char *file, unsigned *errors)
+{
+	char *path = cli_core_option(file, "control", errors);
+	if (path[0] != '\0')
+		return path;
+	free(path);
+	char *state = cli_core_option(file, "state", errors);
+	path = xasprintf("%s/control.sock", state);
+	free(state);
+	return path;
 }
 
 static int exit_status(enum client_result result)

@@ -31,4 +31,8 @@ uint64_t answer_count(const json_t *, const char *name);
 /* An `each` that prints the object as a line; `arg` is unused. */
 void answer_print(void *arg, const json_t *);
 
+/* An option of [patchbay] as the configuration has it, which may be wrong in all else; the caller frees it.
+ * *errors is how much else is wrong. */
+char *cli_core_option(const char *file, const char *name, unsigned *errors);
+
 #endif

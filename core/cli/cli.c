@@ -57,6 +57,21 @@ static const struct cli_command commands[] = {
 	  "  --ages        count what waits in each lane by its age since it was accepted\n"
 	  "  --prometheus  print everything that is counted or measured as Prometheus reads it\n",
 	  cli_status },
+	{ "store", "store inspect|verify|export|repair|backup DIR", "look after what is on disk",
+	  "All but repair may run beside the daemon, and change nothing.\n"
+	  "  inspect      show journal, state, lanes and marks\n"
+	  "  verify       check every checksum, and what must hold; exit status 1 if something does not\n"
+	  "  export       print events as CloudEvents, one JSON object a line\n"
+	  "  repair       set aside what is broken and make the rest whole; only when no daemon runs\n"
+	  "  backup DIR   copy the store to DIR, and verify the copy\n"
+	  "  --store DIR    the store, instead of the configuration's\n"
+	  "  --dry-run      repair: say what would be done first, and do nothing\n"
+	  "  --lane NAME    export: what the lane, \"ROUTE SINK\", may still deliver\n"
+	  "  --stragglers   export: what failed and waits, of all lanes or the one\n"
+	  "  --dead         export: dead letters likewise\n"
+	  "  --since WHEN   export: from a sequence number, a time, or so long ago (2h) on\n"
+	  "  --annotate     export: add sequence number, lane, reason and so on as attributes\n",
+	  cli_store },
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

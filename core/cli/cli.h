@@ -41,5 +41,6 @@ int cli_dead(struct cli *);
 int cli_plugins(struct cli *);
 int cli_sink(struct cli *);
 int cli_status(struct cli *);
+int cli_store(struct cli *);
 
 #endif

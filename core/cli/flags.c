@@ -7,7 +7,7 @@
 #include "base/parse.h"
 #include "config/suggest.h"
 
-static bool read_time(const char *word, int64_t now_ms, int64_t *to)
+bool flags_time(const char *word, int64_t now_ms, int64_t *to)
 {
 	int64_t ago;
 	if (parse_duration(word, &ago) != 0)
@@ -19,7 +19,7 @@ static bool read_time(const char *word, int64_t now_ms, int64_t *to)
 static int read_value(struct cli *cli, const struct flag *f, const char *word, int64_t now_ms)
 {
 	int64_t n;
-	if (f->kind == FLAG_TIME && !read_time(word, now_ms, f->to))
+	if (f->kind == FLAG_TIME && !flags_time(word, now_ms, f->to))
 		return cli_usage(cli, "%s: '%s' is neither a time, as 2026-01-02T03:04:05Z, nor how long ago, "
 				 "as 2h", f->name, word);
 	if (f->kind == FLAG_COUNT) {

@@ -23,4 +23,7 @@ struct flag {
  * what is wrong. `now_ms` is what durations are counted from. */
 int flags_take(struct cli *, const struct flag *table, int64_t now_ms);
 
+/* What FLAG_TIME takes; false: `word` is neither. */
+bool flags_time(const char *word, int64_t now_ms, int64_t *to);
+
 #endif

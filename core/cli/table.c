@@ -74,6 +74,13 @@ void table_add_count(struct table *t, enum tone tone, uint64_t n)
 	table_add(t, tone, text);
 }
 
+void table_add_number(struct table *t, uint64_t n)
+{
+	char text[HUMAN_SIZE];
+	snprintf(text, sizeof text, "%llu", (unsigned long long)n);
+	table_add(t, TONE_PLAIN, text);
+}
+
 static size_t column_width(const struct table *t, size_t column)
 {
 	size_t most = strlen(t->columns[column].head);

@@ -32,6 +32,8 @@ void table_free(struct table *);
 void table_add(struct table *, enum tone, const char *text);
 /* Add a number as count_format() makes it. */
 void table_add_count(struct table *, enum tone, uint64_t);
+/* Add all digits of a number: for what is compared, not read. */
+void table_add_number(struct table *, uint64_t);
 /* Print the heads and all whole rows, with colours if asked for; nothing when there is no row. */
 void table_print(const struct table *, FILE *, bool colour);
 

@@ -12,9 +12,9 @@
 #include "base/memory.h"
 #include "base/thread.h"
 #include "dispatch/alarms.h"
-#include "dispatch/marks.h"
 #include "dispatch/status.h"
 #include "event/event.h"
+#include "state/records.h"
 
 void commit_init(struct commit *c, struct journal *journal, struct inbox *inbox,
 		 struct watermarks *watermarks)

@@ -13,8 +13,8 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "dispatch/marks.h"
 #include "event/codec.h"
+#include "state/records.h"
 #include "state/rows.h"
 
 #define COMMIT_AT (1u << 20)		/* bytes pending that commit by themselves */

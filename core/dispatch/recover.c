@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "dispatch/alarms.h"
-#include "dispatch/marks.h"
+#include "state/records.h"
 #include "state/rows.h"
 
 /* One name as the state has it, or as it is new. */
@@ -71,13 +71,13 @@ static void names_free(struct names *n)
 	}
 }
 
-/* A lane that is new begins with what comes next. */
-static int place_lane(struct router *r, struct lane *lane, bool is_new)
+/* A lane that is new begins with `begin`. */
+static int place_lane(struct router *r, struct lane *lane, bool is_new, uint64_t begin)
 {
-	uint64_t at = r->next;
+	uint64_t at = begin;
 	int failed = is_new ? -ENOENT : rows_get_lane(r->state, lane->number, &at);
 	if (failed == -ENOENT)
-		at = r->next;
+		at = begin;
 	else if (failed < 0)
 		return failed;
 	lane->next = at;
@@ -86,12 +86,12 @@ static int place_lane(struct router *r, struct lane *lane, bool is_new)
 	return 0;
 }
 
-static int number_lanes(struct router *r, struct names *names)
+static int number_lanes(struct router *r, struct names *names, uint64_t begin)
 {
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		bool is_new;
 		r->lanes[i]->number = number_of(names, NAME_LANE, r->lanes[i]->title, &is_new);
-		int failed = place_lane(r, r->lanes[i], is_new);
+		int failed = place_lane(r, r->lanes[i], is_new, begin);
 		if (failed < 0)
 			return failed;
 	}
@@ -124,8 +124,9 @@ static void number_sources(struct recover *rec, struct names *names)
 	}
 }
 
-/* Watermarks and marks of the blocks that the state does not have yet. */
-static int read_tail(struct router *r)
+/* Watermarks and marks of the blocks that the state does not have yet. To a fresh state lanes' numbers of before mean nothing;
+ * those of sources are given first, and mostly the same again. */
+static int read_tail(struct router *r, bool fresh)
 {
 	struct record rec;
 	int got;
@@ -136,7 +137,7 @@ static int read_tail(struct router *r)
 		struct watermark w;
 		if (rec.kind == RECORD_MARK)
 			save_mark(r, rec.block_end, rec.data);
-		for (size_t at = 0; rec.kind == RECORD_WATERMARK && watermarks_next(rec.data, &at, &w); ) {
+		for (size_t at = 0; !fresh && rec.kind == RECORD_WATERMARK && watermarks_next(rec.data, &at, &w); ) {
 			struct lane *lane = w.lane < r->n_numbers ? r->by_number[w.lane] : NULL;
 			if (lane != NULL && w.seq > lane->next) {
 				lane->next = w.seq;
@@ -274,9 +275,22 @@ static int ready_lanes(struct router *r)
 	return 0;
 }
 
+/* The state has gone missing: what was delivered is not known any more. */
+static void begin_anew(struct router *r)
+{
+	struct journal_stat stat;
+	journal_stat(r->journal, &stat);
+	r->kept_below = stat.first_seq;
+	if (stat.first_seq < r->next)
+		log_error("there is a journal but no state, so a new one is made: events %llu to %llu are delivered "
+			  "again; dead letters, deliveries that waited for another attempt, and kept events "
+			  "are lost", (unsigned long long)stat.first_seq, (unsigned long long)r->next - 1);
+}
+
 static void note_meta(struct router *r, bool fresh)
 {
 	if (fresh) {
+		begin_anew(r);
 		struct id_gen gen;
 		id_gen_init(&gen);
 		id_new(&gen, router_wall(r), r->meta.node);
@@ -295,14 +309,15 @@ static int run(struct recover *rec, struct names *names)
 	int failed = rows_get_meta(r->state, &r->meta);
 	if (failed < 0 && failed != -ENOENT)
 		return failed;
-	note_meta(r, failed == -ENOENT);
+	bool fresh = failed == -ENOENT;
+	note_meta(r, fresh);
 	failed = rows_each_name(r->state, each_name, names);
 	if (failed < 0)
 		return failed;
 	number_sources(rec, names);
-	failed = number_lanes(r, names);
+	failed = number_lanes(r, names, fresh ? r->kept_below : r->next);
 	if (failed == 0)
-		failed = read_tail(r);
+		failed = read_tail(r, fresh);
 	if (failed == 0)
 		failed = close_removed(r, names);
 	if (failed == 0)

@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
-#include "dispatch/marks.h"
 #include "dispatch/router.h"
+#include "state/records.h"
 
 #define SAVE_EVERY 1000		/* ms */
 #define SAVE_IDLE 50

@@ -1,14 +1,11 @@
-/* watermarks.c - a record is: lane (le32), seq (le64), and so on. */
+/* watermarks.c - what moved since the last block, by lane. */
 #include "dispatch/watermarks.h"
 
 #include <stdlib.h>
 
-#include "base/bytes.h"
 #include "base/magic.h"
 #include "base/memory.h"
 #include "journal/journal.h"
-
-#define ENTRY 12
 
 void watermarks_init(struct watermarks *w, size_t lanes)
 {
@@ -35,14 +32,6 @@ void watermarks_move(struct watermarks *w, uint32_t lane, uint64_t seq)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static void add(struct buf *to, const struct watermark *m)
-{
-	char entry[ENTRY];
-	put_le32(entry, m->lane);
-	put_le64(entry + 4, m->seq);
-	buf_add(to, entry, sizeof entry);
-}
-
 void watermarks_take(struct watermarks *w, struct buf *to)
 {
 	pthread_mutex_lock(&w->lock);
@@ -50,21 +39,11 @@ void watermarks_take(struct watermarks *w, struct buf *to)
 		size_t begun = record_begin(to, RECORD_WATERMARK);
 		for (size_t i = 0; i < w->n_dirty; i++) {
 			struct watermark *m = &w->moved[w->dirty[i]];
-			add(to, m);
+			watermarks_add(to, m);
 			m->seq = 0;
 		}
 		record_end(to, begun);
 		w->n_dirty = 0;
 	}
 	pthread_mutex_unlock(&w->lock);
-}
-
-bool watermarks_next(struct pb_span data, size_t *at, struct watermark *m)
-{
-	if (data.len - *at < ENTRY)
-		return false;
-	const char *p = (const char *)data.data + *at;
-	*m = (struct watermark){ get_le32(p), get_le64(p + 4) };
-	*at += ENTRY;
-	return true;
 }

@@ -9,12 +9,7 @@
 
 #include <pthread.h>
 
-#include "base/buf.h"
-
-struct watermark {
-	uint32_t lane;
-	uint64_t seq;
-};
+#include "state/records.h"
 
 struct watermarks {
 	pthread_mutex_t lock;	/* guards all below */
@@ -30,7 +25,5 @@ void watermarks_fini(struct watermarks *);
 void watermarks_move(struct watermarks *, uint32_t lane, uint64_t seq);
 /* Append what moved as one RECORD_WATERMARK, if anything did, and forget it. [any] */
 void watermarks_take(struct watermarks *, struct buf *);
-/* Decode a record's payload: each watermark in turn; *at begins at 0. False at the end. */
-bool watermarks_next(struct pb_span data, size_t *at, struct watermark *);
 
 #endif

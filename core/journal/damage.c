@@ -13,7 +13,6 @@
 #include "journal/segment.h"
 
 #define CHUNK 65536
-#define DAMAGED_NAME_SIZE sizeof "damaged/0123456789abcdef-0123456789abcdef.block"
 
 int view_fits(const struct view *view, const struct block_header *b, uint64_t offset)
 {
@@ -98,14 +97,29 @@ static void keep_copy(struct segmented *j, const struct view *view, struct hole 
 	}
 }
 
-void damage_set_aside(struct segmented *j, const struct view *view, struct hole hole)
+void damage_name(uint64_t segment, uint64_t from, char name[static FLAW_NAME_SIZE])
 {
-	char name[DAMAGED_NAME_SIZE], segment[SEGMENT_NAME_SIZE];
-	snprintf(name, sizeof name, "damaged/%016llx-%016llx.block", (unsigned long long)view->number,
-		 (unsigned long long)hole.from);
+	snprintf(name, FLAW_NAME_SIZE, "damaged/%016llx-%016llx.block", (unsigned long long)segment,
+		 (unsigned long long)from);
+}
+
+/* Say so and keep a copy; or just tell whoever only reads. */
+static void keep_or_tell(struct segmented *j, const struct view *view, struct hole hole)
+{
+	char name[FLAW_NAME_SIZE], segment[SEGMENT_NAME_SIZE];
+	if (j->read_only) {
+		segments_flaw(j, FLAW_BLOCK, view->number, hole.from, hole.to);
+		return;
+	}
+	damage_name(view->number, hole.from, name);
 	segment_name(view->number, segment);
 	log_error("journal: %s/%s: %llu bytes at %llu are no valid block; set aside as %s", j->folder,
 		  segment, (unsigned long long)(hole.to - hole.from), (unsigned long long)hole.from, name);
+	keep_copy(j, view, hole, name);
+}
+
+void damage_set_aside(struct segmented *j, const struct view *view, struct hole hole)
+{
 	struct segment *s = view->segment;
 	s->holes = xrealloc(s->holes, s->n_holes + 1, sizeof *s->holes);
 	s->holes[s->n_holes++] = hole;
@@ -113,7 +127,7 @@ void damage_set_aside(struct segmented *j, const struct view *view, struct hole 
 	j->damaged_blocks++;
 	j->damaged_bytes += hole.to - hole.from;
 	pthread_mutex_unlock(&j->lock);
-	keep_copy(j, view, hole, name);
+	keep_or_tell(j, view, hole);
 }
 
 int damage_pass(struct segmented *j, const struct view *view, uint64_t from, uint64_t size, uint64_t *to)

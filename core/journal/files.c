@@ -19,6 +19,7 @@
 struct disk {
 	unsigned magic;
 	int folder;
+	int access;		/* O_RDWR, O_RDONLY */
 	struct files files;
 };
 
@@ -65,7 +66,8 @@ static int disk_create(struct files *f, const char *name)
 
 static int disk_open(struct files *f, const char *name)
 {
-	return result(openat(disk_of(f)->folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+	struct disk *d = disk_of(f);
+	return result(openat(d->folder, name, d->access | O_NOFOLLOW | O_CLOEXEC));
 }
 
 static int disk_size(struct files *f, int file, uint64_t *bytes)
@@ -185,17 +187,30 @@ static int sync_parent(int folder)
 	return r;
 }
 
+static struct files *disk_new(int folder, int access)
+{
+	struct disk *d = xcalloc(1, sizeof *d);
+	*d = (struct disk){
+		.magic = DISK_MAGIC, .folder = folder, .access = access, .files = { &disk_ops },
+	};
+	return &d->files;
+}
+
 struct files *files_open(const char *folder, int *error)
 {
 	bool made = mkdir(folder, 0700) == 0;
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*error = fd < 0 ? -errno : made ? sync_parent(fd) : 0;
-	if (*error != 0) {
-		if (fd >= 0)
-			close(fd);
-		return NULL;
-	}
-	struct disk *d = xcalloc(1, sizeof *d);
-	*d = (struct disk){ .magic = DISK_MAGIC, .folder = fd, .files = { &disk_ops } };
-	return &d->files;
+	if (*error == 0)
+		return disk_new(fd, O_RDWR);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+struct files *files_open_read(const char *folder, int *error)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*error = fd < 0 ? -errno : 0;
+	return fd < 0 ? NULL : disk_new(fd, O_RDONLY);
 }

@@ -38,6 +38,8 @@ struct files {
 
 /* The folder on disk, made 0700 when missing. NULL: *error is -errno. */
 struct files *files_open(const char *folder, int *error);
+/* The same only to read: nothing is made, and what would change a file fails. */
+struct files *files_open_read(const char *folder, int *error);
 
 /* Each regular file's name, in no order. */
 static inline int files_list(struct files *f, void (*each)(void *arg, const char *name), void *arg)

@@ -59,8 +59,7 @@ static const struct journal_ops segmented_ops = {
 	.close = segmented_close,
 };
 
-struct journal *segmented_open(struct files *files, const char *folder, const struct journal_options *options,
-			       struct pb_error *error)
+static struct segmented *segmented_new(struct files *files, const char *folder, const struct journal_options *options)
 {
 	struct segmented *j = xcalloc(1, sizeof *j);
 	*j = (struct segmented){
@@ -71,6 +70,13 @@ struct journal *segmented_open(struct files *files, const char *folder, const st
 		.options = *options,
 	};
 	pthread_mutex_init(&j->lock, NULL);
+	return j;
+}
+
+struct journal *segmented_open(struct files *files, const char *folder, const struct journal_options *options,
+			       struct pb_error *error)
+{
+	struct segmented *j = segmented_new(files, folder, options);
 	if (segments_recover(j, error) == 0)
 		return &j->journal;
 	segmented_close(&j->journal);
@@ -86,4 +92,54 @@ struct journal *journal_open(const char *folder, const struct journal_options *o
 		return NULL;
 	}
 	return segmented_open(files, folder, options, error);
+}
+
+struct journal *journal_open_read(const char *folder, const struct journal_reading *reading, struct pb_error *error)
+{
+	int r;
+	struct files *files = files_open_read(folder, &r);
+	if (files == NULL) {
+		error_add(error, NULL, "journal: %s: %s", folder, strerror(-r));
+		errno = -r;
+		return NULL;
+	}
+	struct segmented *j = segmented_new(files, folder, &(struct journal_options){ .max_size = 0 });
+	j->read_only = true;
+	j->reading = *reading;
+	j->failed = -EROFS;
+	r = segments_recover(j, error);
+	if (r == 0)
+		return &j->journal;
+	segmented_close(&j->journal);
+	errno = -r;
+	return NULL;
+}
+
+void segments_flaw(struct segmented *j, enum journal_flaw_kind kind, uint64_t segment, uint64_t from, uint64_t to)
+{
+	j->reading.flaw(j->reading.arg, &(struct journal_flaw){ kind, segment, from, to });
+}
+
+bool journal_segment_at(struct journal *journal, size_t i, struct journal_segment *of)
+{
+	struct segmented *j = segmented_of(journal);
+	pthread_mutex_lock(&j->lock);
+	bool there = i < j->n;
+	if (there)
+		*of = (struct journal_segment){
+			.number = j->segments[i]->header.number, .bytes = j->segments[i]->end,
+			.first_seq = j->segments[i]->header.first_seq,
+		};
+	pthread_mutex_unlock(&j->lock);
+	return there;
+}
+
+bool journal_flaw_kept(struct journal *journal, const struct journal_flaw *flaw, char name[static FLAW_NAME_SIZE])
+{
+	struct segmented *j = segmented_of(journal);
+	damage_name(flaw->segment, flaw->from, name);
+	int file = files_open_file(j->files, name);
+	if (file >= 0)
+		files_close_file(j->files, file);
+	return file >= 0;
 }

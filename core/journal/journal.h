@@ -23,8 +23,8 @@
 
 enum record_kind {
 	RECORD_EVENT = 1,	/* the codec's bytes; takes a sequence number */
-	RECORD_MARK,		/* a source's position: dispatch/marks */
-	RECORD_WATERMARK,	/* lanes' progress: dispatch/watermarks */
+	RECORD_MARK,		/* a source's position: state/records.h */
+	RECORD_WATERMARK,	/* lanes' progress: state/records.h */
 };
 
 /* Begin a record at the end of `to`; the payload is then appended to `to` and record_end() called with
@@ -85,6 +85,39 @@ struct journal_options {
  * blocks aside as files in `folder`/damaged, logging each. NULL after error_add(); another format version, or
  * a file that is no segment but bears a segment's name, is refused and nothing is changed. */
 struct journal *journal_open(const char *folder, const struct journal_options *, struct pb_error *);
+
+/* What reading finds that is not as it was written. */
+enum journal_flaw_kind {
+	FLAW_BLOCK,	/* the bytes are no valid block */
+	FLAW_TAIL,	/* the bytes after the last block: it was being written, or is */
+	FLAW_HEADER,	/* the segment's header is damaged; it is known by its first block */
+	FLAW_SEGMENT,	/* the file has a segment's name, but is none or damaged at its beginning: not read */
+};
+struct journal_flaw {
+	enum journal_flaw_kind kind;
+	uint64_t segment;	/* its number */
+	uint64_t from, to;	/* bytes of it */
+};
+struct journal_reading {
+	void (*flaw)(void *arg, const struct journal_flaw *);	/* each once, in order of the reading */
+	void *arg;
+};
+
+/* Open the journal in `folder` as it lies, perhaps beside the daemon whose it is: nothing is cut, set aside,
+ * made or removed, and every flaw is told. What is there now can be read until it is closed, also what the
+ * daemon gives up meanwhile: all segments' files stay open. One thread. NULL after error_add() with errno
+ * ENOENT (there is no segment), EPROTONOSUPPORT (another format version), or another. */
+struct journal *journal_open_read(const char *folder, const struct journal_reading *, struct pb_error *);
+
+struct journal_segment {
+	uint64_t number, bytes;
+	uint64_t first_seq;	/* no event in it has a lower one */
+};
+/* The i-th segment, oldest first; false: there are no more. [the reading thread] */
+bool journal_segment_at(struct journal *, size_t i, struct journal_segment *);
+/* The file that keeps, or would keep, a copy of a flaw, relative to the folder; is it there? [any] */
+#define FLAW_NAME_SIZE sizeof "damaged/0123456789abcdef-0123456789abcdef.block"
+bool journal_flaw_kept(struct journal *, const struct journal_flaw *, char name[static FLAW_NAME_SIZE]);
 
 /* Make the `n` parts (framed records, `events` of them RECORD_EVENT) durable as one block.
  * 0: *first_seq is the first event's number. -ENOSPC: nothing was appended, it may be tried again. Any other

@@ -34,12 +34,12 @@ static int compare_numbers(const void *a, const void *b)
 }
 
 /* A segment whose header is damaged is known by its first block, which says all that the header did. */
-static int header_from_block(struct segmented *j, int file, uint64_t number, struct segment_header *header)
+static int header_from_block(struct files *files, int file, uint64_t number, struct segment_header *header)
 {
 	unsigned char bytes[BLOCK_HEADER];
 	struct block_header b;
 	size_t got;
-	int r = files_read(j->files, file, bytes, sizeof bytes, SEGMENT_HEADER, &got);
+	int r = files_read(files, file, bytes, sizeof bytes, SEGMENT_HEADER, &got);
 	if (r != 0)
 		return r;
 	if (got < sizeof bytes || block_header_decode(bytes, &b) != 0 || b.segment != number ||
@@ -51,20 +51,18 @@ static int header_from_block(struct segmented *j, int file, uint64_t number, str
 	return 0;
 }
 
-/* 0; 1: the header was damaged and is made up; -EBADMSG, -EMEDIUMTYPE, -EPROTONOSUPPORT, -errno. */
-static int read_segment_header(struct segmented *j, int file, uint64_t number,
-			       struct segment_header *header)
+int segment_header_read(struct files *files, int file, uint64_t number, struct segment_header *header)
 {
 	unsigned char bytes[SEGMENT_HEADER] = { 0 };
 	size_t got;
-	int r = files_read(j->files, file, bytes, sizeof bytes, 0, &got);
+	int r = files_read(files, file, bytes, sizeof bytes, 0, &got);
 	if (r == 0)
 		r = segment_header_decode(bytes, header);
 	if (r == 0 && header->number != number)
 		r = -EMEDIUMTYPE;
 	if (r != -EBADMSG)
 		return r;
-	r = header_from_block(j, file, number, header);
+	r = header_from_block(files, file, number, header);
 	return r == 0 ? 1 : r;
 }
 
@@ -80,6 +78,31 @@ static void refuse(struct segmented *j, const char *name, int r, struct pb_error
 		error_add(error, NULL, "%s/%s: %s", j->folder, name, strerror(-r));
 }
 
+/* A segment that cannot be taken. Who only reads goes on without it, but not if a newer program wrote it. */
+static int leave_out(struct segmented *j, uint64_t number, const char *name, int file, int r, struct pb_error *error)
+{
+	uint64_t size = 0;
+	if (file >= 0)
+		files_size(j->files, file, &size);
+	if (file >= 0)
+		files_close_file(j->files, file);
+	if (!j->read_only || (r != -EBADMSG && r != -EMEDIUMTYPE)) {
+		refuse(j, name, r, error);
+		return r;
+	}
+	segments_flaw(j, FLAW_SEGMENT, number, 0, size);
+	return 0;
+}
+
+/* The header is damaged. */
+static void say_made_up(struct segmented *j, uint64_t number, const char *name)
+{
+	if (j->read_only)
+		segments_flaw(j, FLAW_HEADER, number, 0, SEGMENT_HEADER);
+	else
+		log_warn("journal: %s/%s: damaged header; known by its first block", j->folder, name);
+}
+
 /* Take one more segment, of which nothing but the header is known yet. */
 static int load_segment(struct segmented *j, uint64_t number, struct pb_error *error)
 {
@@ -88,21 +111,17 @@ static int load_segment(struct segmented *j, uint64_t number, struct pb_error *e
 	uint64_t size = 0;
 	segment_name(number, name);
 	int file = files_open_file(j->files, name);
-	int r = file < 0 ? file : read_segment_header(j, file, number, &header);
+	int r = file < 0 ? file : segment_header_read(j->files, file, number, &header);
 	bool made_up = r == 1;
 	if (made_up)
-		log_warn("journal: %s/%s: damaged header; known by its first block", j->folder, name);
+		say_made_up(j, number, name);
 	if (r >= 0)
 		r = files_size(j->files, file, &size);
 	if (r == 0 && j->n > 0 && header.first_seq < j->newest->header.first_seq)
 		r = -EBADMSG;
-	if (r < 0) {
-		if (file >= 0)
-			files_close_file(j->files, file);
-		refuse(j, name, r, error);
-		return r;
-	}
-	if (j->n > 0) {
+	if (r < 0)
+		return leave_out(j, number, name, file, r, error);
+	if (j->n > 0 && !j->read_only) {
 		files_close_file(j->files, j->newest->file);
 		j->newest->file = -1;
 	}
@@ -207,6 +226,22 @@ static int mend_header(struct segmented *j)
 	return r == 0 ? files_sync(j->files, j->newest->file) : r;
 }
 
+static int settle(struct segmented *j, const struct scan *scan)
+{
+	for (size_t i = 0; i < scan->n_holes && scan->holes[i].to <= scan->good_end; i++)
+		damage_set_aside(j, &scan->view, scan->holes[i]);
+	int r = mend_header(j);
+	return r == 0 ? settle_tail(j, scan) : r;
+}
+
+/* Damaged blocks before it are told of when a cursor gets there. */
+static int tell_tail(struct segmented *j, const struct scan *scan)
+{
+	if (scan->view.end > scan->good_end)
+		segments_flaw(j, FLAW_TAIL, scan->view.number, scan->good_end, scan->view.end);
+	return 0;
+}
+
 static int recover_newest(struct segmented *j)
 {
 	struct segment *s = j->newest;
@@ -217,12 +252,8 @@ static int recover_newest(struct segmented *j)
 		.good_end = SEGMENT_HEADER, .next_seq = s->header.first_seq,
 	};
 	int r = scan_newest(j, &scan);
-	for (size_t i = 0; r == 0 && i < scan.n_holes && scan.holes[i].to <= scan.good_end; i++)
-		damage_set_aside(j, &scan.view, scan.holes[i]);
 	if (r == 0)
-		r = mend_header(j);
-	if (r == 0)
-		r = settle_tail(j, &scan);
+		r = j->read_only ? tell_tail(j, &scan) : settle(j, &scan);
 	j->bytes -= s->end - scan.good_end;
 	s->end = scan.good_end;
 	j->next_seq = scan.seen_seq > scan.next_seq ? scan.seen_seq : scan.next_seq;
@@ -265,12 +296,15 @@ int segments_recover(struct segmented *j, struct pb_error *error)
 	for (size_t i = 0; r == 0 && i < list.n; i++)
 		r = load_segment(j, list.numbers[i], error);
 	free(list.numbers);
-	if (r == 0)
+	if (r == 0 && !j->read_only)
 		r = files_list(j->files, remove_leftover, j);
-	if (r == 0)
-		r = j->n > 0 ? recover_newest(j) : make_first(j);
+	if (r == 0 && j->n == 0)
+		r = j->read_only ? -ENOENT : make_first(j);
+	else if (r == 0)
+		r = recover_newest(j);
 	if (r != 0 && error->count == said)
-		error_add(error, NULL, "journal: %s: %s", j->folder, strerror(-r));
+		error_add(error, NULL, "journal: %s: %s", j->folder,
+			  r == -ENOENT ? "there is no segment" : strerror(-r));
 	if (r == 0 && j->next_seq < j->options.next_seq)
 		j->next_seq = j->options.next_seq;
 	return r;

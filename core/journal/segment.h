@@ -40,6 +40,8 @@ struct segmented {
 	char *folder;		/* for messages */
 	struct files *files;
 	struct journal_options options;
+	bool read_only;		/* nothing on disk changes */
+	struct journal_reading reading;	/* who is told, when read_only */
 
 	pthread_mutex_t lock;	/* guards from here … */
 	struct segment **segments;	/* ascending; at least one; the last is the newest: not sealed */
@@ -96,6 +98,14 @@ struct journal_pos segments_find(struct segmented *, uint64_t seq);
 struct journal_pos segments_find_pos(struct segmented *, struct journal_pos pos);
 void segments_index(struct segmented *, struct segment *, uint64_t seq, uint64_t offset);
 int segments_trim(struct journal *, uint64_t seq, struct journal_pos);
+
+/* The name of a damaged block's copy. */
+void damage_name(uint64_t segment, uint64_t from, char name[static FLAW_NAME_SIZE]);
+/* What is known of a segment from its header, else from its first block. 0; 1: from the block; -EBADMSG, -EMEDIUMTYPE,
+ * -EPROTONOSUPPORT, -errno. */
+int segment_header_read(struct files *, int file, uint64_t number, struct segment_header *);
+/* Tell whoever reads of a flaw. */
+void segments_flaw(struct segmented *, enum journal_flaw_kind, uint64_t segment, uint64_t from, uint64_t to);
 
 /* Find the segments in the folder, or make the first. 0 or -errno after error_add(). */
 int segments_recover(struct segmented *, struct pb_error *);

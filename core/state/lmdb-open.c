@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "state/lmdb.h"
 
-#define FORMAT_VERSION 1
 #define FORMAT_KEY "format"
 #define MAP_SPARE (UINT64_C(1) << 30)
 #define READERS_MAX 256
@@ -19,7 +18,7 @@ static int check_version(struct lmdb *l, MDB_txn *txn)
 {
 	MDB_dbi meta;
 	MDB_val k = lmdb_val(span_str(FORMAT_KEY)), v;
-	int r = mdb_dbi_open(txn, lmdb_table_name(STATE_META), 0, &meta);
+	int r = mdb_dbi_open(txn, state_table_name(STATE_META), 0, &meta);
 	if (r == MDB_NOTFOUND)
 		return 0;
 	if (r == 0)
@@ -28,10 +27,10 @@ static int check_version(struct lmdb *l, MDB_txn *txn)
 		return -EBADMSG;
 	if (r != 0)
 		return lmdb_errno(r);
-	return v.mv_size == 8 && get_le32((char *)v.mv_data + 4) == FORMAT_VERSION ? 0 : -EPROTONOSUPPORT;
+	return v.mv_size == 8 && get_le32((char *)v.mv_data + 4) == STATE_FORMAT ? 0 : -EPROTONOSUPPORT;
 }
 
-static int read_version(struct lmdb *l)
+int lmdb_read_version(struct lmdb *l)
 {
 	MDB_txn *txn;
 	int r = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn);
@@ -42,15 +41,15 @@ static int read_version(struct lmdb *l)
 	return r;
 }
 
-/* The tables of a store that is not new: writes nothing, so that it can be opened on a full disk. */
-static int open_old_tables(struct lmdb *l)
+/* Writing nothing, it can be opened on a full disk. */
+int lmdb_open_old_tables(struct lmdb *l)
 {
 	MDB_txn *txn;
 	int r = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn);
 	if (r != 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < STATE_TABLES; i++)
-		r = mdb_dbi_open(txn, lmdb_table_name((enum state_table)i), 0, &l->tables[i]);
+		r = mdb_dbi_open(txn, state_table_name((enum state_table)i), 0, &l->tables[i]);
 	if (r == 0)
 		return mdb_txn_commit(txn);
 	mdb_txn_abort(txn);
@@ -64,10 +63,10 @@ static int make_tables(struct lmdb *l)
 	if (r != 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < STATE_TABLES; i++)
-		r = mdb_dbi_open(txn, lmdb_table_name((enum state_table)i), MDB_CREATE, &l->tables[i]);
+		r = mdb_dbi_open(txn, state_table_name((enum state_table)i), MDB_CREATE, &l->tables[i]);
 	if (r == 0) {
 		unsigned char version[4];
-		put_le32(version, FORMAT_VERSION);
+		put_le32(version, STATE_FORMAT);
 		r = lmdb_put_row(l, txn, STATE_META, span_str(FORMAT_KEY), span_of(version, sizeof version));
 	}
 	if (r == 0)
@@ -92,7 +91,7 @@ static int sync_name(const char *folder)
 
 static int open_tables(struct lmdb *l)
 {
-	int r = open_old_tables(l);
+	int r = lmdb_open_old_tables(l);
 	if (r == MDB_NOTFOUND)
 		r = make_tables(l);
 	return lmdb_errno(r != 0 ? r : sync_name(l->folder));
@@ -114,6 +113,17 @@ static int open_env(struct lmdb *l, uint64_t max_size)
 	return r;
 }
 
+void lmdb_refuse(const struct lmdb *l, int why, struct pb_error *error)
+{
+	if (why == -EPROTONOSUPPORT)
+		error_add(error, NULL, "state: %s/data.mdb: another format version; this program reads version %d",
+			  l->folder, STATE_FORMAT);
+	else if (why == -ENOENT || why == -EBADMSG)
+		error_add(error, NULL, "state: %s/data.mdb: its format version is missing or damaged", l->folder);
+	else
+		error_add(error, NULL, "state: %s/data.mdb: %s", l->folder, strerror(-why));
+}
+
 static int open_all(struct lmdb *l, uint64_t max_size, struct pb_error *error)
 {
 	int r = open_env(l, max_size);
@@ -123,14 +133,11 @@ static int open_all(struct lmdb *l, uint64_t max_size, struct pb_error *error)
 	}
 	int dead;
 	mdb_reader_check(l->env, &dead);
-	r = read_version(l);
-	if (r == -EPROTONOSUPPORT)
-		error_add(error, NULL, "state: %s/data.mdb: another format version; this program reads version %d",
-			  l->folder, FORMAT_VERSION);
-	else if (r == -ENOENT || r == -EBADMSG)
-		error_add(error, NULL, "state: %s/data.mdb: its format version is missing or damaged", l->folder);
-	else if (r != 0 || (r = open_tables(l)) != 0)
-		error_add(error, NULL, "state: %s/data.mdb: %s", l->folder, strerror(-r));
+	r = lmdb_read_version(l);
+	if (r == 0)
+		r = open_tables(l);
+	if (r != 0)
+		lmdb_refuse(l, r, error);
 	return r;
 }
 

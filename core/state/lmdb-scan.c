@@ -52,7 +52,7 @@ static int scan_chunk(struct lmdb *l, enum state_table table, struct scan *scan)
 {
 	MDB_txn *txn;
 	MDB_cursor *cursor;
-	int r = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn);
+	int r = lmdb_begin(l, &txn);
 	if (r != 0)
 		return lmdb_errno(r);
 	r = mdb_cursor_open(txn, l->tables[table], &cursor);
@@ -60,7 +60,7 @@ static int scan_chunk(struct lmdb *l, enum state_table table, struct scan *scan)
 		r = scan_rows(l, cursor, table, scan);
 		mdb_cursor_close(cursor);
 	}
-	mdb_txn_abort(txn);
+	lmdb_end(l, txn);
 	return lmdb_errno(r);
 }
 

@@ -27,7 +27,7 @@ struct lmdb *lmdb_of(struct state *s)
 	return l;
 }
 
-const char *lmdb_table_name(enum state_table table)
+const char *state_table_name(enum state_table table)
 {
 	static const char *const names[STATE_TABLES] = {
 		[STATE_NAMES] = "names", [STATE_LANES] = "lanes", [STATE_STRAGGLERS] = "stragglers",
@@ -69,7 +69,11 @@ bool lmdb_row_is_whole(struct lmdb *l, enum state_table table, MDB_val key, MDB_
 	if (value.mv_size >= 4 && get_le32(bytes) == row_crc(table, key, bytes + 4, value.mv_size - 4))
 		return true;
 	atomic_fetch_add_explicit(&l->damaged, 1, memory_order_relaxed);
-	log_error("state: %s: damaged row in %s", l->folder, lmdb_table_name(table));
+	if (l->reading.damaged != NULL) {
+		l->reading.damaged(l->reading.arg, table, span_of(key.mv_data, key.mv_size));
+		return false;
+	}
+	log_error("state: %s: damaged row in %s", l->folder, state_table_name(table));
 	return false;
 }
 
@@ -159,12 +163,24 @@ static int lmdb_apply(struct state *s, const struct state_batch *b)
 	return r;
 }
 
+int lmdb_begin(struct lmdb *l, MDB_txn **txn)
+{
+	*txn = l->snapshot;
+	return *txn != NULL ? 0 : mdb_txn_begin(l->env, NULL, MDB_RDONLY, txn);
+}
+
+void lmdb_end(struct lmdb *l, MDB_txn *txn)
+{
+	if (txn != l->snapshot)
+		mdb_txn_abort(txn);
+}
+
 static int lmdb_get(struct state *s, enum state_table table, struct pb_span key, struct buf *value)
 {
 	struct lmdb *l = lmdb_of(s);
 	MDB_txn *txn;
 	MDB_val k = lmdb_val(key), v;
-	int r = mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn);
+	int r = lmdb_begin(l, &txn);
 	if (r != 0)
 		return lmdb_errno(r);
 	r = lmdb_errno(mdb_get(txn, l->tables[table], &k, &v));
@@ -172,7 +188,7 @@ static int lmdb_get(struct state *s, enum state_table table, struct pb_span key,
 		r = -EBADMSG;
 	if (r == 0)
 		r = buf_add(value, (char *)v.mv_data + 4, v.mv_size - 4);
-	mdb_txn_abort(txn);
+	lmdb_end(l, txn);
 	return r;
 }
 
@@ -181,14 +197,14 @@ static uint64_t lmdb_bytes(struct state *s)
 	struct lmdb *l = lmdb_of(s);
 	MDB_txn *txn;
 	uint64_t bytes = 0;
-	if (mdb_txn_begin(l->env, NULL, MDB_RDONLY, &txn) != 0)
+	if (lmdb_begin(l, &txn) != 0)
 		return 0;
 	for (size_t i = 0; i < STATE_TABLES; i++) {
 		MDB_stat st;
 		if (mdb_stat(txn, l->tables[i], &st) == 0)
 			bytes += st.ms_psize * (uint64_t)(st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages);
 	}
-	mdb_txn_abort(txn);
+	lmdb_end(l, txn);
 	return bytes;
 }
 
@@ -200,6 +216,8 @@ static uint64_t lmdb_damaged(struct state *s)
 void lmdb_close(struct state *s)
 {
 	struct lmdb *l = lmdb_of(s);
+	if (l->snapshot != NULL)
+		mdb_txn_abort(l->snapshot);
 	if (l->env != NULL)
 		mdb_env_close(l->env);
 	reserve_close(&l->reserve);

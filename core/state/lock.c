@@ -8,9 +8,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+
+#define ATTEMPTS 5
 
 static void say_who(int fd, const char *folder, struct pb_error *error)
 {
@@ -43,6 +46,29 @@ static int make_folder(const char *folder)
 	return r;
 }
 
+/* Whoever only asks holds it for a moment. */
+static int take(int fd)
+{
+	int r = flock(fd, LOCK_EX | LOCK_NB);
+	for (int i = 0; r != 0 && errno == EWOULDBLOCK && i < ATTEMPTS; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+		r = flock(fd, LOCK_EX | LOCK_NB);
+	}
+	return r;
+}
+
+int store_is_locked(const char *folder, bool *locked)
+{
+	char *path = xasprintf("%s/lock", folder);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r = fd < 0 && errno != ENOENT ? -errno : 0;
+	free(path);
+	*locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 int store_lock(const char *folder, struct pb_error *error)
 {
 	int made = make_folder(folder);
@@ -57,7 +83,7 @@ int store_lock(const char *folder, struct pb_error *error)
 	free(path);
 	if (fd < 0)
 		return fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (take(fd) != 0) {
 		int r = errno == EWOULDBLOCK ? -EBUSY : -errno;
 		if (r == -EBUSY)
 			say_who(fd, folder, error);

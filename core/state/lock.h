@@ -9,4 +9,8 @@
  * message names its process. */
 int store_lock(const char *folder, struct pb_error *);
 
+/* Does a process hold the lock? Makes nothing; where there is no file `lock` nobody does. It is tried for a
+ * moment, so a daemon that starts then tries again. 0 or -errno. */
+int store_is_locked(const char *folder, bool *locked);
+
 #endif

@@ -22,7 +22,13 @@ static struct pack_key due_key(int64_t due_ms, struct delivery_key d)
 	return key;
 }
 
-static bool read_delivery_key(struct pb_span key, struct delivery_key *d)
+/* Rows of one lane are together: the first of another ends it. */
+static bool is_wanted(uint32_t lane, uint32_t of)
+{
+	return lane == LANE_ANY || lane == of;
+}
+
+bool rows_read_delivery_key(struct pb_span key, struct delivery_key *d)
 {
 	if (key.len != 12)
 		return false;
@@ -30,6 +36,18 @@ static bool read_delivery_key(struct pb_span key, struct delivery_key *d)
 		.lane = get_be32(key.data), .seq = get_be64((const char *)key.data + 4),
 	};
 	return true;
+}
+
+void rows_del_due(struct state_batch *b, struct delivery_key d, int64_t due_ms)
+{
+	struct pack_key key = due_key(due_ms, d);
+	batch_del(b, STATE_DUE, key_span(&key));
+}
+
+void rows_put_due(struct state_batch *b, struct delivery_key d, int64_t due_ms)
+{
+	struct pack_key key = due_key(due_ms, d);
+	batch_put(b, STATE_DUE, key_span(&key), SPAN_NONE);
 }
 
 /* stragglers */
@@ -100,7 +118,7 @@ static bool each_due(void *arg, struct pb_span key, struct pb_span value)
 	}
 	struct delivery_key d = { .lane = get_be32(bytes), .seq = get_be64(bytes + 12) };
 	int64_t due_ms = (int64_t)(get_be64(bytes + 4) ^ UINT64_C(1) << 63);
-	return d.lane == walk->lane && walk->each(walk->arg, due_ms, d);
+	return is_wanted(walk->lane, d.lane) && walk->each(walk->arg, due_ms, d);
 }
 
 int rows_each_due(struct state *s, uint32_t lane,
@@ -123,9 +141,9 @@ static bool each_straggler(void *arg, struct pb_span key, struct pb_span value)
 	const struct each_straggler *walk = arg;
 	struct delivery_key d;
 	struct straggler_row row;
-	if (!read_delivery_key(key, &d) || unpack_straggler(value, &row) != 0)
+	if (!rows_read_delivery_key(key, &d) || unpack_straggler(value, &row) != 0)
 		return true;
-	return d.lane == walk->lane && walk->each(walk->arg, d, &row);
+	return is_wanted(walk->lane, d.lane) && walk->each(walk->arg, d, &row);
 }
 
 int rows_each_straggler(struct state *s, uint32_t lane, uint64_t from,
@@ -208,7 +226,7 @@ static bool scan_dead(void *arg, struct pb_span key, struct pb_span value)
 	const struct scan_dead *walk = arg;
 	struct delivery_key d;
 	struct dead_row row;
-	if (!read_delivery_key(key, &d) || unpack_dead(value, &row) != 0)
+	if (!rows_read_delivery_key(key, &d) || unpack_dead(value, &row) != 0)
 		return true;
 	return (!walk->one_lane || d.lane == walk->lane) && walk->each(walk->arg, d, &row);
 }

@@ -26,11 +26,16 @@ int rows_each_name(struct state *, bool (*each)(void *arg, const struct name_row
 void rows_put_lane(struct state_batch *, uint32_t lane, uint64_t watermark);
 void rows_del_lane(struct state_batch *, uint32_t lane);
 int rows_get_lane(struct state *, uint32_t lane, uint64_t *watermark);	/* 0, -ENOENT, -errno */
+/* Each in turn, until false. */
+int rows_each_lane(struct state *, bool (*each)(void *arg, uint32_t lane, uint64_t watermark), void *arg);
 
 struct delivery_key {
 	uint32_t lane;
 	uint64_t seq;
 };
+#define LANE_ANY 0	/* for rows_each_straggler, rows_each_due: all lanes, one after another */
+/* The key of a straggler's or dead letter's row; false: it is none. */
+bool rows_read_delivery_key(struct pb_span key, struct delivery_key *);
 
 /* stragglers and due: always written together; so a row has exactly one due row. */
 struct straggler_row {
@@ -46,6 +51,9 @@ struct straggler_row {
 void rows_put_straggler(struct state_batch *, struct delivery_key, const struct straggler_row *,
 			int64_t old_due_ms);
 void rows_del_straggler(struct state_batch *, struct delivery_key, int64_t due_ms);
+/* Only the due row: for repairing what is not written together. */
+void rows_put_due(struct state_batch *, struct delivery_key, int64_t due_ms);
+void rows_del_due(struct state_batch *, struct delivery_key, int64_t due_ms);
 int rows_get_straggler(struct state *, struct delivery_key, struct straggler_row *, struct buf *hold);
 /* A lane's stragglers in the order they are due, until false. (Lane by lane: one with many costs the others nothing.) */
 int rows_each_due(struct state *, uint32_t lane,
@@ -83,12 +91,22 @@ void rows_put_kept(struct state_batch *, uint64_t seq, uint32_t rows, struct pb_
 void rows_del_kept(struct state_batch *, uint64_t seq);
 /* 0, -ENOENT, -errno; `rows` and `event` may be NULL */
 int rows_get_kept(struct state *, uint64_t seq, uint32_t *rows, struct buf *event);
+/* Each in order from event `from` on, until false. */
+int rows_each_kept(struct state *, uint64_t from,
+		   bool (*each)(void *arg, uint64_t seq, uint32_t rows, struct pb_span event), void *arg);
 
 /* marks: sources' positions */
 void rows_put_mark(struct state_batch *, uint32_t source, struct pb_span key, struct journal_pos read_at,
 		   struct pb_span value);
 void rows_del_mark(struct state_batch *, uint32_t source, struct pb_span key);
 int rows_get_mark(struct state *, uint32_t source, struct pb_span key, struct buf *value);
+struct mark_row {
+	uint32_t source;
+	struct pb_span key, value;
+	struct journal_pos read_at;
+};
+/* Each in turn, until false. */
+int rows_each_mark(struct state *, bool (*each)(void *arg, const struct mark_row *), void *arg);
 
 /* sinks: what was decided of one, and how long it has failed; one without a row is enabled */
 enum sink_mode { SINK_ENABLED, SINK_DISABLED, SINK_DRAINING };

@@ -21,6 +21,7 @@ enum state_table {
 	STATE_MARKS, STATE_SEEN, STATE_SINKS, STATE_META, STATE_TABLES
 };
 
+#define STATE_FORMAT 1		/* the version of what is on disk */
 #define STATE_KEY_MAX 511
 
 /* Puts and deletes in order; a later one of the same key wins. */
@@ -58,6 +59,26 @@ struct state {
  * larger, and a reserve of disk space is held so that settling and deleting still work on a full disk.
  * NULL after error_add(); another format version is refused and nothing is changed. */
 struct state *state_open(const char *folder, uint64_t max_size, struct pb_error *);
+
+/* Who is told of damaged rows, each time one is met. */
+struct state_reading {
+	void (*damaged)(void *arg, enum state_table, struct pb_span key);
+	void *arg;
+};
+
+/* Open the state in `folder` as it is at this moment, perhaps beside the daemon whose it is: nothing is made
+ * or changed, and all is read from one snapshot, which the daemon's file has to keep until this is closed.
+ * One thread. NULL after error_add() with errno ENOENT (there is none), EPROTONOSUPPORT (another format
+ * version, or none that is whole), EBADMSG, EACCES, or another. */
+struct state *state_open_read(const char *folder, const struct state_reading *, struct pb_error *);
+/* Can all of the state be read without coming to harm? LMDB trusts its pages: reading damaged ones can end a
+ * process, so one of its own tries. 0; -ENOENT: there is none; or after error_add() -EBADMSG: it is damaged;
+ * another. */
+int state_probe(const char *folder, struct pb_error *);
+/* Write a consistent copy of the state, perhaps beside its daemon, to the existing folder `to`, durable. 0 or -errno. */
+int state_copy(const char *folder, const char *to);
+/* "names", … */
+const char *state_table_name(enum state_table);
 
 /* All of it, durable, or nothing. 0; -ENOSPC (nothing was applied; the reserve is used up); any other error: the process
  * must end. One thread at a time. */

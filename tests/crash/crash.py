@@ -253,7 +253,7 @@ class Crash:
         self.counted = log.rfind(b"\n") + 1
 
     def invariants(self):
-        rows, wrong = inspect(self.daemon.state, self.folder / "store.copy", "all")
+        rows, wrong = inspect(self.daemon.state, "all")
         check(not wrong, "the store after kill %d: %s", self.run, "; ".join(wrong[:5]))
         return rows
 

@@ -157,18 +157,15 @@ class Engine:
 
     def store(self, *options):
         """The rows of the store of a daemon that has ended; fails if an invariant does."""
-        rows, wrong = inspect(self.daemon.state, self.folder / "store.copy", *options)
+        rows, wrong = inspect(self.daemon.state, *options)
         assert not wrong, wrong
         return rows
 
 
-def inspect(state, copy, *options):
-    """A store's rows by tests/crash/invariants.c, and what does not hold."""
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(state, copy, ignore=shutil.ignore_patterns("*.sock"))
-    done = subprocess.run([str(TESTS / "crash" / "invariants"), str(copy), *options],
+def inspect(state, *options):
+    """A store's rows by tests/crash/invariants.c, which only reads, and what does not hold."""
+    done = subprocess.run([str(TESTS / "crash" / "invariants"), str(state), *options],
                           capture_output=True, text=True, check=False)
-    shutil.rmtree(copy)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     wrong = [row["what"] for row in rows if row["type"] == "broken"]
     if done.returncode != 0 and not wrong:

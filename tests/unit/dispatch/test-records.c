@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/span.h"
-#include "dispatch/marks.h"
 #include "dispatch/watermarks.h"
 #include "journal/journal.h"
+#include "state/records.h"
 
 static void marks_are_read_back(void **state)
 {

@@ -1,9 +1,15 @@
-/* marks.c - a mark is: source (le32), key's length (le32), value's length + 1 or 0 (le32), key, value. */
-#include "dispatch/marks.h"
+/*
+ * records.c - the payloads of marks and watermarks.
+ *
+ * A mark is: source (le32), key's length (le32), value's length + 1 or 0 (le32), key, value.
+ * A watermark is: lane (le32), sequence number (le64).
+ */
+#include "state/records.h"
 
 #include "base/bytes.h"
 
 #define HEAD 12
+#define WATERMARK 12
 
 void marks_add(struct buf *to, const struct mark *m)
 {
@@ -30,5 +36,23 @@ bool marks_next(struct pb_span data, size_t *at, struct mark *m)
 	m->key = (struct pb_span){ p + HEAD, key };
 	m->value = (struct pb_span){ coded > 0 ? p + HEAD + key : NULL, value };
 	*at += HEAD + key + value;
+	return true;
+}
+
+void watermarks_add(struct buf *to, const struct watermark *m)
+{
+	char entry[WATERMARK];
+	put_le32(entry, m->lane);
+	put_le64(entry + 4, m->seq);
+	buf_add(to, entry, sizeof entry);
+}
+
+bool watermarks_next(struct pb_span data, size_t *at, struct watermark *m)
+{
+	if (data.len - *at < WATERMARK)
+		return false;
+	const char *p = (const char *)data.data + *at;
+	*m = (struct watermark){ get_le32(p), get_le64(p + 4) };
+	*at += WATERMARK;
 	return true;
 }
