@@ -293,7 +293,7 @@ void settle_passed(struct lane *lane)
 static void age_all(struct router *r, int64_t since)
 {
 	for (size_t i = 0; i < r->n_lanes; i++)
-		if (!r->lanes[i]->strict && r->lanes[i]->settled_past_head > 0)
+		if (!r->lanes[i]->strict)
 			age_window(r, r->lanes[i], since);
 }
 
