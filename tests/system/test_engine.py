@@ -274,6 +274,19 @@ def test_stragglers_survive_a_restart_with_their_ids(engine):
     assert sorted(d["id"] for d in log) == sorted([failing, failing, dead, *others])
 
 
+def test_a_strict_lane_keeps_its_place_and_attempts_over_a_restart(engine):
+    bay = engine(HTTP + sink(plugin=WRITE, options="retry = 1500ms, 1h"))
+    ids = [bay.post(), bay.post(answer="retry ok"), bay.post(), bay.post()]
+    bay.wait_log(2)
+    bay.wait_lane(stragglers=1)
+    bay.restart()
+    bay.wait_delivered(ids)
+    bay.wait_lane(stragglers=0, behind=0)
+    assert [(d["id"], d["attempt"]) for d in bay.log()] == [
+        (ids[0], 1), (ids[1], 1), (ids[1], 2), (ids[2], 1), (ids[3], 1)]
+    assert gaps(bay.log())[1] >= 1200
+
+
 def test_rows_ahead_of_the_watermark_are_not_delivered_twice(engine):
     """One hangs, so the watermark cannot pass it; those behind it failed and were written down."""
     bay = engine(HTTP + sink(options="retry = 1h"))
