@@ -198,10 +198,11 @@ class Crash:
 
     def cycle(self):
         self.run += 1
-        self.daemon.start()
+        starting = self.run % 7 == 3        # killed while it brings its state up to the journal
+        self.daemon.start(wait=not starting)
         self.load.start()
-        longest = 4.0 if self.run % 10 == 0 else 0.8
-        threading.Event().wait(self.random.uniform(0.02, longest) * min(SLOW, 2))
+        longest = 0.06 if starting else 4.0 if self.run % 10 == 0 else 0.8
+        threading.Event().wait(self.random.uniform(0, longest) * min(SLOW, 2))
         when = time.monotonic()
         self.daemon.kill()
         self.look(when)
