@@ -56,10 +56,11 @@ static void print_daemon(const struct view *v, const json_t *daemon)
 	bytes_format(count_of(journal, "bytes"), bytes);
 	count_format(count_of(journal, "events"), events);
 	bytes_format(count_of(daemon, "state_bytes"), state);
-	printf("patchbay %s, up %s; journal %s, %s events; state %s", text_of(daemon, "version"),
-	       up, bytes, events, state);
+	printf("patchbay %s, up %s; journal %s, %s event%s; state %s", text_of(daemon, "version"),
+	       up, bytes, events, count_of(journal, "events") == 1 ? "" : "s", state);
 	print_count(v, daemon, "unrouted", TONE_PLAIN, "unrouted");
-	print_count(v, journal, "damaged_blocks", TONE_BAD, "blocks damaged");
+	print_count(v, journal, "damaged_blocks", TONE_BAD,
+		    count_of(journal, "damaged_blocks") == 1 ? "block damaged" : "blocks damaged");
 	print_count(v, daemon, "lost", TONE_BAD, "lost");
 	putchar('\n');
 }

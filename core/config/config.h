@@ -37,6 +37,7 @@ struct config_instance {
 	struct retry retry;		/* sinks */
 	bool used;			/* some route names it */
 	bool sound;	/* nothing of its section is wrong; else `options` may be NULL */
+	bool own_sound;	/* all that its plugin's table declares is as it should be */
 };
 
 struct config_route {

@@ -118,26 +118,26 @@ static int open_all(struct lmdb *l, uint64_t max_size, struct pb_error *error)
 {
 	int r = open_env(l, max_size);
 	if (r != 0) {
-		error_add(error, NULL, "state: %s/data.mdb: %s", l->folder, mdb_strerror(r));
+		error_add(error, NULL, "%s/data.mdb: %s", l->folder, mdb_strerror(r));
 		return -EIO;
 	}
 	int dead;
 	mdb_reader_check(l->env, &dead);
 	r = read_version(l);
 	if (r == -EPROTONOSUPPORT)
-		error_add(error, NULL, "state: %s/data.mdb: another format version; this program reads version %d",
+		error_add(error, NULL, "%s/data.mdb: another format version; this program reads version %d",
 			  l->folder, FORMAT_VERSION);
 	else if (r == -ENOENT || r == -EBADMSG)
-		error_add(error, NULL, "state: %s/data.mdb: its format version is missing or damaged", l->folder);
+		error_add(error, NULL, "%s/data.mdb: its format version is missing or damaged", l->folder);
 	else if (r != 0 || (r = open_tables(l)) != 0)
-		error_add(error, NULL, "state: %s/data.mdb: %s", l->folder, strerror(-r));
+		error_add(error, NULL, "%s/data.mdb: %s", l->folder, strerror(-r));
 	return r;
 }
 
 struct state *state_open(const char *folder, uint64_t max_size, struct pb_error *error)
 {
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-		error_add(error, NULL, "state: %s: %s", folder, strerror(errno));
+		error_add(error, NULL, "%s: %s", folder, strerror(errno));
 		return NULL;
 	}
 	struct lmdb *l = xcalloc(1, sizeof *l);
