@@ -100,6 +100,13 @@ static void mark_put(struct mark_entry **marks, const char *key, struct pb_span 
 static void complete(struct feed *f, struct pb_event *ev)
 {
 	event_set_origin(ev, f->number);
+	if (event_id(ev)[0] == '\0') {		/* no event is without one */
+		char id[ID_TEXT_SIZE];
+		pthread_mutex_lock(&f->self.lock);
+		id_new(&f->self.ids, clock_wall(f->self.env->clock), id);
+		pthread_mutex_unlock(&f->self.lock);
+		event_set(ev, "id", id);
+	}
 	if (event_source(ev)[0] == '\0')
 		event_set(ev, "source", f->self.name);
 }
@@ -148,8 +155,12 @@ int feed_emit(struct feed *f, struct pb_event *const evs[], size_t n, const stru
 			event_unref(evs[i]);
 		return -ECANCELED;
 	}
-	assert(mark == NULL || (strlen(mark->key) <= MARK_KEY_MAX && mark->value.len <= MARK_VALUE_MAX));
-	bool packed = pack(f, &f->open, evs, n);
+	bool marked = mark == NULL || (strlen(mark->key) <= MARK_KEY_MAX && mark->value.len <= MARK_VALUE_MAX);
+	if (!marked)
+		log_write(PB_ERROR, f->self.title, "a mark is too long: its key %zu bytes of at most %d, its value "
+			  "%zu of %d; it is not stored, nor what belongs to it", strlen(mark->key), MARK_KEY_MAX,
+			  mark->value.len, MARK_VALUE_MAX);
+	bool packed = marked && pack(f, &f->open, evs, n);
 	add_unit(&f->open, evs, n, token, !packed);
 	if (packed && mark != NULL)
 		mark_put(&f->staged, mark->key, mark->value);
@@ -197,7 +208,7 @@ static void settle(struct feed *f, int result)
 			.emission = e, .unit = u,
 			.outcome = result < 0 || u->failed ? PB_FAILED : PB_ACCEPTED,
 			.reason = result < 0 ? "the store is full" :
-				  u->failed ? "too large to store together" : "",
+				  u->failed ? "too large to store" : "",
 		};
 		settled(f->self.state, u->token, &receipt);
 	}
@@ -256,6 +267,8 @@ static int sleep_on(struct feed *f, int fd, int64_t timeout)
 		clear_wake(f);
 	if (atomic_load(&f->stopping))
 		return 0;
+	if (n > 0 && (fds[1].revents & POLLNVAL) != 0)
+		return -EBADF;
 	return n > 0 && fds[1].revents != 0;
 }
 
@@ -324,6 +337,8 @@ static void *run(void *arg)
 
 int feed_start(struct feed *f)
 {
+	if (f->wake_fd < 0)
+		return -EMFILE;
 	int failed = thread_start(&f->thread, f->self.name, run, f);
 	f->started = failed == 0;
 	return failed;

@@ -100,6 +100,10 @@ static void batch_add(struct batch *b, size_t most, struct slot *slot)
 
 static void send_from(struct outlet *o, struct lane *lane, size_t most)
 {
+	/* Without filters a slot is one delivery, and a batch need not be larger than what there is. */
+	size_t slots = lane->count + lane->n_loose;
+	if (lane->route->n_stages == 0 && slots < most)
+		most = slots;
 	struct batch *b = batch_new(o, most);
 	struct slot *slot = NULL;
 	while (b->n < most && (slot = lane_next_ready(lane, slot)) != NULL)

@@ -33,6 +33,9 @@ struct outlet {
 	struct outlet *pump_next;	/* the router's list of those with something to do */
 	bool pumped;
 	uint64_t delivered, failed;
+	bool failing;			/* the last answer was no success */
+	bool said;			/* … and the log says so */
+	int64_t said_ms;
 	char reason[256];		/* the last failure */
 };
 

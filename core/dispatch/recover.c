@@ -16,7 +16,6 @@
 struct known {
 	UT_hash_handle hh;
 	uint32_t number;
-	bool used;
 	char key[];		/* kind, name */
 };
 
@@ -57,7 +56,6 @@ static uint32_t number_of(struct names *n, enum name_kind kind, const char *name
 		k = names_add(n, (char)kind, name, n->last + 1);
 		rows_put_name(n->to, &(struct name_row){ kind, k->number, name });
 	}
-	k->used = true;
 	return k->number;
 }
 
@@ -194,18 +192,6 @@ static int close_lane(struct router *r, struct removal *rm, const char *title, u
 	return failed;
 }
 
-static int close_removed(struct router *r, struct names *names)
-{
-	struct known *k, *next;
-	int failed = 0;
-	HASH_ITER(hh, names->all, k, next) {
-		struct removal rm = { .r = r, .to = names->to };
-		if (k->key[0] == NAME_LANE && !k->used && failed == 0)
-			failed = close_lane(r, &rm, k->key + 1, k->number);
-	}
-	return failed;
-}
-
 static bool count_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
 {
 	struct lane *lane = arg;
@@ -218,8 +204,10 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 	}
 	if (fixed.due_ms < lane->next_due_ms)
 		lane->next_due_ms = fixed.due_ms;
-	if (key.seq >= lane->next)	/* it waits in place, or the watermark behind it was not saved */
+	if (key.seq >= lane->next) {	/* it waits in place, or the watermark behind it was not saved */
+		fixed.first_ms = stragglers_first(lane->router, &fixed);
 		lane_cover(lane, key.seq, &fixed);
+	}
 	return true;
 }
 
@@ -291,8 +279,6 @@ static int run(struct recover *rec, struct names *names)
 	if (failed == 0)
 		failed = read_tail(r);
 	if (failed == 0)
-		failed = close_removed(r, names);
-	if (failed == 0)
 		failed = ready_lanes(r);
 	if (failed < 0)
 		return failed;
@@ -308,4 +294,19 @@ bool recover_run(struct recover *rec, struct pb_error *err)
 		error_add(err, NULL, "cannot read or bring up the state: %s", strerror(-failed));
 	names_free(&names);
 	return failed == 0;
+}
+
+int recover_close_removed(struct router *r)
+{
+	struct names names = { .to = &r->open.batch };
+	struct known *k, *next;
+	int failed = rows_each_name(r->state, each_name, &names);
+	HASH_ITER(hh, names.all, k, next) {
+		struct removal rm = { .r = r, .to = names.to };
+		bool used = k->number < r->n_numbers && r->by_number[k->number] != NULL;
+		if (k->key[0] == NAME_LANE && !used && failed == 0)
+			failed = close_lane(r, &rm, k->key + 1, k->number);
+	}
+	names_free(&names);
+	return failed == 0 ? save_now(r, false) : failed;
 }

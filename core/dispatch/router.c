@@ -18,6 +18,9 @@ static void tick(struct timer *t)
 	struct router *r = CONTAINER_OF(t, struct router, tick);
 	settle_aged(r);
 	r->space_due = true;
+	for (size_t i = 0; i < r->n_lanes; i++)
+		if (r->lanes[i]->covered != NULL)
+			lane_uncover(r->lanes[i]);
 	log_flush();
 	timer_set(&r->timers, t, router_now(r) + TICK);
 }
@@ -30,6 +33,7 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 	*r = (struct router){
 		.clock = clock, .journal = journal, .state = state, .next = stat.next_seq,
 		.routed = stat.end, .wall_offset = clock_wall(clock) - clock_mono(clock),
+		.started_wall = clock_wall(clock),
 		.kept_below = stat.first_seq, .tick = { .fire = tick },
 	};
 	r->last_save = r->last_event = clock_mono(clock);
@@ -179,7 +183,10 @@ static void route_committed(struct router *r, struct committed *c)
 	if (c->n > 0)
 		r->next = c->first_seq + c->n;
 	save_mark(r, c->end, buf_span(&c->marks));
-	r->save_pending = r->save_pending || c->marks.len > 0;
+	if (c->marks.len > 0) {
+		r->save_pending = true;
+		r->last_event = router_now(r);
+	}
 	r->routed = c->end;
 	buf_free(&c->marks);
 	free(c);

@@ -85,9 +85,11 @@ struct router {
 	struct outlet **outlets;
 	size_t n_outlets;
 	struct match *matches;
+	size_t match_bytes;
 	uint64_t next;			/* the first event not routed yet */
 	struct journal_pos routed;	/* the end of the last block routed */
 	int64_t wall_offset;		/* engine's wall clock less monotonic: steady while we run */
+	int64_t started_wall;
 	struct journal_cursor *cursor;	/* catch-up's */
 	uint64_t cursor_seq;		/* what it reads next */
 	size_t catchup_turn;
@@ -156,6 +158,8 @@ void settle_passed(struct lane *);
 void stragglers_due(struct lane *);
 /* A straggler at work is done: there may be room for more of those that are due. */
 void stragglers_room(struct lane *);
+/* The wall clock time of a row's first failure, as this run counts. */
+int64_t stragglers_first(const struct router *, const struct straggler_row *);
 /* Look at the rows again not later than `due_ms` (engine wall clock). */
 void stragglers_expect(struct lane *, int64_t due_ms);
 

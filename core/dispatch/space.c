@@ -87,18 +87,20 @@ static bool count_dead(void *arg, struct delivery_key key, const struct dead_row
 	return count_row(arg, key.seq);
 }
 
-static void keep(struct router *r, struct kept_count *k)
+static int keep(struct router *r, struct kept_count *k)
 {
+	int failed = 0;
 	struct buf bytes = BUF_INIT(BUF_MAX);
 	k->save = r->saves + 1;
 	if (k->rows == 0)
 		rows_del_kept(&r->open.batch, k->seq);
-	else if (event_bytes(r, k->seq, &bytes) == 0)
+	else if ((failed = event_bytes(r, k->seq, &bytes)) == 0)
 		rows_put_kept(&r->open.batch, k->seq, k->rows, buf_span(&bytes));
-	else
+	else if (failed == -ENOENT || failed == -EBADMSG)
 		log_error("event %llu is lost: a delivery that waits for it can no longer be made",
 			  (unsigned long long)k->seq);
 	buf_free(&bytes);
+	return failed == -ENOENT || failed == -EBADMSG ? 0 : failed;
 }
 
 /* How many rows need each event before `end`. */
@@ -118,6 +120,18 @@ static void count_rows(struct router *r, uint64_t end)
 		rows_each_dead(r->state, r->removed[i], r->kept_below, count_dead, &p);
 }
 
+/* Forget what was counted from `kept_below` on. */
+static void forget_counts(struct router *r)
+{
+	struct kept_count *k, *next;
+	HASH_ITER(hh, r->kept, k, next) {
+		if (k->seq < r->kept_below)
+			continue;
+		HASH_DEL(r->kept, k);
+		free(k);
+	}
+}
+
 void space_turn(struct router *r)
 {
 	struct journal_stat stat;
@@ -128,8 +142,10 @@ void space_turn(struct router *r)
 	count_rows(r, stat.oldest_end_seq);
 	struct kept_count *k, *next;
 	HASH_ITER(hh, r->kept, k, next)
-		if (k->seq >= r->kept_below && k->seq < stat.oldest_end_seq)
-			keep(r, k);
+		if (k->seq >= r->kept_below && k->seq < stat.oldest_end_seq && keep(r, k) < 0) {
+			forget_counts(r);	/* another time */
+			return;
+		}
 	r->open.trim_seq = r->kept_below = stat.oldest_end_seq;
 	if (r->urgent_since == 0)
 		r->urgent_since = router_now(r);

@@ -76,8 +76,11 @@ static int make_room(struct segmented *j, uint64_t size)
 	pthread_mutex_lock(&j->lock);
 	uint64_t bytes = j->bytes + size + (full ? SEGMENT_HEADER : 0);
 	pthread_mutex_unlock(&j->lock);
-	if (j->options.max_size != 0 && bytes > j->options.max_size)
-		return -ENOSPC;
+	if (j->options.max_size != 0 && bytes > j->options.max_size) {
+		/* What the newest holds may be all that is in the way, and only a sealed one can go. */
+		int r = j->newest->end > SEGMENT_HEADER ? roll(j) : 0;
+		return r < 0 ? r : -ENOSPC;
+	}
 	return full ? roll(j) : 0;
 }
 

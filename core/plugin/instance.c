@@ -142,6 +142,7 @@ void instance_close(struct pb_self *self)
 	if (self->opened)
 		call_close(self);
 	self->opened = false;
+	self->state = NULL;
 	close_listeners(self);
 }
 

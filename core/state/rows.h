@@ -38,7 +38,7 @@ struct straggler_row {
 	int64_t first_ms;	/* wall clock of the first failure, 0: none yet */
 	int64_t due_ms;		/* wall clock of the next attempt */
 	int64_t wait_ms;	/* what of the wait was left when this was written */
-	struct pb_span parts;	/* bit i: the i-th event that filters made of it is delivered; empty: none */
+	struct pb_span parts;	/* of the events that filters made of it: how many (le16), then bit i: the i-th is delivered; empty: none */
 	struct pb_span error;	/* one line */
 	struct pb_span response;	/* its start */
 };
