@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "control/server.h"
+#include "core/crash.h"
 #include "dispatch/dispatch.h"
 #include "plugin/checked.h"
 #include "state/lock.h"
@@ -240,9 +241,9 @@ static int stop(struct daemon *d)
 {
 	notify("STOPPING=1");
 	unblock_stop();
+	bool all = dispatch_stop(d->dispatch);
 	control_close(d->control);
 	d->control = NULL;
-	bool all = dispatch_stop(d->dispatch);
 	if (!all) {
 		/* Somebody is still inside a plugin: what it holds cannot be freed. All is on disk. */
 		log_info("stopped; what was in flight is delivered again at the next start");
@@ -286,6 +287,7 @@ int daemon_run(struct cli *cli)
 	int status = CLI_FAILED;
 	block_signals(&d);
 	log_open(PB_INFO);
+	crash_open();
 	raise_file_limit();
 	if (!load(&d))
 		goto out;
@@ -296,8 +298,8 @@ int daemon_run(struct cli *cli)
 	wait_for_stop(&d);
 	status = stop(&d);
 out:
-	if (status != CLI_OK && d.dispatch != NULL)
-		dispatch_stop(d.dispatch);
+	if (status != CLI_OK && d.dispatch != NULL && !dispatch_stop(d.dispatch))
+		_exit(status);	/* somebody is still inside a plugin */
 	close_all(&d);
 	return status;
 }

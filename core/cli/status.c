@@ -62,6 +62,10 @@ static void print_daemon(const struct view *v, const json_t *daemon)
 	print_count(v, journal, "damaged_blocks", TONE_BAD,
 		    count_of(journal, "damaged_blocks") == 1 ? "block damaged" : "blocks damaged");
 	print_count(v, daemon, "lost", TONE_BAD, "lost");
+	if (json_is_true(json_object_get(daemon, "full"))) {
+		fputs("; ", stdout);
+		tone_print(stdout, TONE_BAD, "FULL: nothing is accepted until space returns", v->colour);
+	}
 	putchar('\n');
 }
 

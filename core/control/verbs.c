@@ -99,13 +99,13 @@ static json_t *journal_object(const struct journal_stat *j)
 static json_t *daemon_object(const struct status *st)
 {
 	int64_t up = st->taken_ms - st->started_ms;
-	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b}",
 			 "type", "daemon", "version", PACKAGE_VERSION, "pid", (int)getpid(),
 			 "time", date(st->taken_ms), "started", date(st->started_ms),
 			 "uptime_ms", (json_int_t)(up > 0 ? up : 0),
 			 "journal", journal_object(&st->journal),
 			 "state_bytes", count(st->state_bytes), "unrouted", count(st->unrouted),
-			 "lost", count(st->lost));
+			 "lost", count(st->lost), "full", (int)st->full);
 }
 
 static json_t *instance_object(const struct instance_status *in)

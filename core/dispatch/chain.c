@@ -145,6 +145,7 @@ static void work(struct stage_worker *w, struct chain_job *job)
 	atomic_fetch_add(&w->stage->events, job->in.n);
 	atomic_fetch_add(&w->stage->passed, job->failed == 0 ? job->out.n : 0);
 	atomic_fetch_add(&w->stage->failures, job->failed != 0);
+	atomic_fetch_sub(&w->stage->in_flight, 1);
 	parts_free(&job->in);
 	job->in = job->out;
 	job->out = (struct parts){ 0 };
@@ -160,6 +161,7 @@ void chain_submit(struct chain_job *job)
 	}
 	struct stage *st = job->stages[job->at];
 	job->next = NULL;
+	atomic_fetch_add(&st->in_flight, 1);
 	pthread_mutex_lock(&st->lock);
 	*st->last = job;
 	st->last = &job->next;

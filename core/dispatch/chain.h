@@ -58,7 +58,7 @@ struct stage {
 	pthread_cond_t wake;
 	struct chain_job *first, **last;
 	bool stopping;
-	_Atomic uint64_t events, passed, failures;
+	_Atomic uint64_t events, passed, failures, in_flight;	/* in_flight: jobs queued or at work */
 };
 
 /* Workers without threads, their instances not opened. All arguments must outlive it. */

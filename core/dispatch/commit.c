@@ -155,3 +155,11 @@ void commit_room(struct commit *c)
 	pthread_cond_broadcast(&c->room);
 	pthread_mutex_unlock(&c->lock);
 }
+
+bool commit_is_full(struct commit *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool full = c->full;
+	pthread_mutex_unlock(&c->lock);
+	return full;
+}

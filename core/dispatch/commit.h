@@ -48,6 +48,8 @@ void commit_fini(struct commit *);
 int commit_run(struct commit *, struct commit_entry *);
 /* Wait until room may have returned, at most `ms`. [any] */
 void commit_wait_room(struct commit *, int64_t ms);
+/* Did the last append find no room? [any] */
+bool commit_is_full(struct commit *);
 /* Space was freed, or everyone is to look at their stop flag. [any] */
 void commit_room(struct commit *);
 

@@ -57,7 +57,7 @@ struct lane_status {
 struct instance_status {
 	enum config_kind kind;
 	const char *name, *plugin;
-	const char *state;	/* "running", "stopped", "down", "probing", "disabled" */
+	const char *state;	/* "running", "full", "paused", "stopped", "down", "probing", "disabled" */
 	uint64_t events;	/* accepted, taken, or delivered since the start */
 	uint64_t failures;	/* refused, failed, or not delivered since the start */
 	uint64_t in_flight;
@@ -67,6 +67,7 @@ struct status {
 	int64_t taken_ms, started_ms;
 	struct journal_stat journal;
 	uint64_t state_bytes, unrouted, lost;
+	bool full;		/* nothing is accepted for want of space */
 	struct instance_status *instances;
 	struct lane_status *lanes;
 	size_t n_instances, n_lanes;

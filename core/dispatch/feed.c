@@ -31,6 +31,8 @@ void feed_init(struct feed *f, const struct config_instance *in, struct plugin_u
 		.open.records = BUF_INIT(BLOCK_MAX), .closed.records = BUF_INIT(BLOCK_MAX),
 		.marks = BUF_INIT(BLOCK_MAX),
 	};
+	atomic_init(&f->doing, "stopped");
+	atomic_init(&f->reason, "");
 	instance_init(&f->self, in, use, env, worker);
 	f->self.feed = f;
 	f->accepted = metric_get(&f->self.metrics, "accepted_total", "Events stored.", false);
@@ -200,7 +202,7 @@ static void settle(struct feed *f, int result)
 	struct pb_metric *count = result < 0 ? f->refused : f->accepted;
 	atomic_fetch_add_explicit(&count->value, (int64_t)e->n_events, memory_order_relaxed);
 	if (result < 0)
-		snprintf(f->reason, sizeof f->reason, "%s", "the store is full");
+		atomic_store(&f->reason, "the store is full");
 	f->settling = true;
 	for (size_t i = 0; i < e->n_units && settled != NULL; i++) {
 		const struct unit *u = &e->units[i];
@@ -227,7 +229,9 @@ static int store(struct feed *f)
 		int result = f->closed.records.len > 0 ? commit_run(f->commit, &f->entry) : 0;
 		if (result == 0 || f->self.plugin->source->may_refuse || atomic_load(&f->stopping))
 			return result;
+		atomic_store(&f->doing, "full");
 		commit_wait_room(f->commit, ROOM_WAIT);
+		atomic_store(&f->doing, "running");
 	}
 }
 
@@ -315,8 +319,8 @@ static void *run(void *arg)
 {
 	struct feed *f = arg;
 	int64_t pause = RESTART_FIRST;
-	atomic_store(&f->running, true);
 	for (;;) {
+		atomic_store(&f->doing, "running");
 		int64_t began = clock_mono(f->self.env->clock);
 		int failed = f->self.plugin->source->run(f->self.state);
 		feed_commit(f);
@@ -326,12 +330,14 @@ static void *run(void *arg)
 			pause = RESTART_FIRST;
 		log_write(PB_ERROR, f->self.title, "stopped by itself (%d); again in %lld s", failed,
 			  (long long)(pause / 1000));
-		snprintf(f->reason, sizeof f->reason, "stopped by itself (%d)", failed);
+		atomic_store(&f->reason, "it stopped by itself, see the log");
+		atomic_fetch_add(&f->restarts, 1);
+		atomic_store(&f->doing, "paused");
 		if (!pause_for(f, pause))
 			break;
 		pause = pause * 2 > RESTART_LONGEST ? RESTART_LONGEST : pause * 2;
 	}
-	atomic_store(&f->running, false);
+	atomic_store(&f->doing, "stopped");
 	return NULL;
 }
 

@@ -136,3 +136,14 @@ void outlet_open_again(struct outlet *o)
 	if (o->breaker.state == BREAKER_OPEN)
 		timer_set(&o->router->timers, &o->timer, o->breaker.until);
 }
+
+void outlet_watch(struct outlet *o)
+{
+	int64_t since = atomic_load(&o->sender->since);
+	int64_t took = router_now(o->router) - since, timeout = options_int(o->config->options, "timeout");
+	if (atomic_load(&o->sender->calling) != o || took <= timeout || o->late_since == since)
+		return;
+	o->late_since = since;
+	log_write(PB_WARN, o->self.title, "the plugin has not come back from %s for %lld s: longer than timeout",
+		  o->async ? "submit()" : "write()", (long long)(took / 1000));
+}

@@ -36,6 +36,7 @@ struct outlet {
 	bool failing;			/* the last answer was no success */
 	bool said;			/* … and the log says so */
 	int64_t said_ms;
+	int64_t late_since;		/* the call that was said to be late */
 	char reason[256];		/* the last failure */
 };
 
@@ -48,6 +49,8 @@ void outlet_fini(struct outlet *);
 void outlet_add_lane(struct outlet *, struct lane *);
 /* Send what may go out now. The router's thread. */
 void outlet_pump(struct outlet *);
+/* Say it, once, when the plugin stays in a call for longer than `timeout`. */
+void outlet_watch(struct outlet *);
 /* The breaker has opened: come back for the probe. */
 void outlet_open_again(struct outlet *);
 

@@ -178,8 +178,8 @@ static int close_lane(struct router *r, struct removal *rm, const char *title, u
 	if (failed == 0) {
 		failed = rows_each_straggler(r->state, number, 0, remove_straggler, rm);
 		rows_del_lane(rm->to, number);
-		log_warn("route and sink '%s' are no longer configured: %llu deliveries that waited "
-			 "are dead (removed); of %llu further events those it wanted are not delivered",
+		log_warn("the configuration no longer has '%s' (route and sink): %llu deliveries that waited "
+			 "there are dead letters now (removed); %llu later events were not looked at for it",
 			 title, (unsigned long long)rm->moved,
 			 (unsigned long long)(at < r->next ? r->next - at : 0));
 	}

@@ -18,6 +18,8 @@ static void tick(struct timer *t)
 	struct router *r = CONTAINER_OF(t, struct router, tick);
 	settle_aged(r);
 	r->space_due = true;
+	for (size_t i = 0; i < r->n_outlets; i++)
+		outlet_watch(r->outlets[i]);
 	for (size_t i = 0; i < r->n_lanes; i++)
 		if (r->lanes[i]->covered != NULL)
 			lane_uncover(r->lanes[i]);

@@ -1,4 +1,5 @@
 /* status.c - what the engine knows of itself, collected on the router's thread. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,13 +19,16 @@ static void add_feed(struct status *st, struct feed *f)
 		last = &st->instances[st->n_instances++];
 		*last = (struct instance_status){
 			.kind = CONFIG_SOURCE, .name = f->self.name, .plugin = f->self.plugin->name,
-			.state = "stopped",
 		};
 	}
-	if (atomic_load(&f->running))
-		last->state = "running";
+	/* Of several workers what is not as it should be shows. */
+	const char *doing = atomic_load(&f->doing);
+	if (last->state == NULL || strcmp(doing, "running") != 0)
+		last->state = doing;
+	if (atomic_load(&f->reason)[0] != '\0')
+		snprintf(last->reason, sizeof last->reason, "%s", atomic_load(&f->reason));
 	last->events += (uint64_t)atomic_load(&f->accepted->value);
-	last->failures += (uint64_t)atomic_load(&f->refused->value);
+	last->failures += (uint64_t)atomic_load(&f->refused->value) + atomic_load(&f->restarts);
 }
 
 static void add_stage(struct status *st, const struct stage *stage)
@@ -33,6 +37,7 @@ static void add_stage(struct status *st, const struct stage *stage)
 		.kind = CONFIG_FILTER, .name = stage->config->name, .plugin = stage->config->plugin,
 		.state = "running", .events = atomic_load(&stage->events),
 		.failures = atomic_load(&stage->failures),
+		.in_flight = atomic_load(&stage->in_flight),
 	};
 }
 
@@ -70,6 +75,7 @@ static void collect(struct inbox_call *call)
 	st->started_ms = d->started_ms;
 	st->unrouted = r->unrouted;
 	st->lost = r->lost;
+	st->full = commit_is_full(&d->commit);
 	for (size_t i = 0; i < d->n_feeds; i++)
 		add_feed(st, d->feeds[i]);
 	for (size_t i = 0; i < d->n_stages; i++)
