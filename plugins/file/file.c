@@ -54,8 +54,8 @@ static int file_begin(struct file *file)
 	off_t torn;
 	int error = lines_open(&file->lines, &torn);
 	if (error == 0 && torn > 0)
-		pb_log(file->self, PB_WARN, "%s: cut off %lld bytes of a torn last line; its event "
-		       "comes again", file->lines.path, (long long)torn);
+		pb_log(file->self, PB_WARN, "%s: cut off %lld bytes of a torn last line; if it "
+		       "was an event of ours it comes again", file->lines.path, (long long)torn);
 	return error;
 }
 
@@ -179,7 +179,8 @@ static void file_reopen(void *state)
 
 static const struct pb_option options[] = {
 	{ .name = "path", .type = PB_PATH,
-	  .help = "The file, made if it is not there; appended to, and this sink's alone." },
+	  .help = "The file, made if it is not there; appended to, and this sink's alone. SIGHUP "
+		  "has it opened again by this name, for logrotate." },
 	{ .name = "format", .type = PB_CHOICE, .value = "json", .choices = "json raw",
 	  .help = "json: a CloudEvents 1.0 object a line; raw: the body and a line break, "
 		  "whatever the body holds." },
