@@ -19,6 +19,7 @@
 
 static const struct pb_option table[] = {
 	{ .name = "listen", .type = PB_ADDRESSES, .value = "", .help = "Where to listen." },
+	{ .name = "mode", .type = PB_STRING, .value = "0620", .help = "A socket file's mode." },
 	{ 0 }
 };
 
@@ -105,7 +106,7 @@ static void several_addresses(void **state)
 	assert_true(bench_open(&b, "127.0.0.1:0, 127.0.0.2:0", NULL, false));
 	assert_int_equal(b.self.n_listeners, 2);
 	for (int i = 0; i < 2; i++) {
-		int fd = b.self.listeners[i];
+		int fd = b.self.listeners[i].fd;
 		assert_true(port_of(fd) != 0);
 		assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
 		assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
@@ -119,7 +120,7 @@ static void workers_share_the_first_ones_port(void **state)
 	struct bench one, two;
 	assert_true(bench_open(&one, "127.0.0.1:0", NULL, true));
 	assert_true(bench_open(&two, "127.0.0.1:0", &one.self, true));
-	assert_int_equal(port_of(one.self.listeners[0]), port_of(two.self.listeners[0]));
+	assert_int_equal(port_of(one.self.listeners[0].fd), port_of(two.self.listeners[0].fd));
 	bench_close(&two);
 	bench_close(&one);
 }
@@ -130,7 +131,7 @@ static void a_taken_port_is_named(void **state)
 	struct bench one, two;
 	char again[64];
 	assert_true(bench_open(&one, "127.0.0.1:0", NULL, false));
-	snprintf(again, sizeof again, "127.0.0.1:%u", port_of(one.self.listeners[0]));
+	snprintf(again, sizeof again, "127.0.0.1:%u", port_of(one.self.listeners[0].fd));
 	assert_false(bench_open(&two, again, NULL, false));
 	assert_string_equal(two.err.first->option, "listen");
 	assert_non_null(strstr(error_text(&two.err), again));
@@ -150,11 +151,40 @@ static void a_stale_socket_file_is_replaced_and_a_live_one_is_not(void **state)
 	assert_true(bench_open(&one, address, NULL, false));
 	assert_false(bench_open(&two, address, NULL, false));
 	bench_close(&two);
-	bench_close(&one);	/* its file stays: stale now */
 	assert_int_equal(access(address + 5, F_OK), 0);
-	assert_true(bench_open(&one, address, NULL, false));
+	close(one.self.listeners[0].fd);	/* as a crash leaves it: stale */
+	one.self.listeners[0] = (struct listening){ .fd = -1 };
+	assert_true(bench_open(&two, address, NULL, false));
+	bench_close(&two);
 	bench_close(&one);
-	unlink(address + 5);
+	rmdir(folder);
+}
+
+static void a_socket_file_has_its_mode_and_ends_with_its_socket(void **state)
+{
+	(void)state;
+	struct bench b;
+	char folder[] = "/tmp/pb-listen-XXXXXX", address[64];
+	const char *path = address + strlen("unix:");
+	assert_non_null(mkdtemp(folder));
+	snprintf(address, sizeof address, "unix:%s/s", folder);
+	struct stat st;
+	for (int round = 0; round < 2; round++) {
+		assert_true(bench_open(&b, address, NULL, false));
+		assert_int_equal(lstat(path, &st), 0);
+		assert_true(S_ISSOCK(st.st_mode));
+		assert_int_equal(st.st_mode & 07777, 0620);
+		bench_close(&b);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	/* What somebody else has put there since is not ours to remove. */
+	assert_true(bench_open(&b, address, NULL, false));
+	assert_int_equal(unlink(path), 0);
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	bench_close(&b);
+	assert_int_equal(unlink(path), 0);
 	rmdir(folder);
 }
 
@@ -178,7 +208,7 @@ static void a_socket_of_the_service_manager_is_taken_over(void **state)
 	setenv("LISTEN_PID", pid, 1);
 	setenv("LISTEN_FDS", "1", 1);
 	assert_true(bench_open(&b, address, NULL, false));
-	assert_int_not_equal(b.self.listeners[0], 3);
+	assert_int_not_equal(b.self.listeners[0].fd, 3);
 	bench_close(&b);
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
@@ -207,6 +237,7 @@ int main(void)
 		cmocka_unit_test(several_addresses), cmocka_unit_test(workers_share_the_first_ones_port),
 		cmocka_unit_test(a_taken_port_is_named),
 		cmocka_unit_test(a_stale_socket_file_is_replaced_and_a_live_one_is_not),
+		cmocka_unit_test(a_socket_file_has_its_mode_and_ends_with_its_socket),
 		cmocka_unit_test(a_socket_of_the_service_manager_is_taken_over),
 		cmocka_unit_test(what_cannot_be_listened_on),
 	};
