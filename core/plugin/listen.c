@@ -136,7 +136,8 @@ static int share_with(const struct pb_self *first, size_t i)
 {
 	struct sockaddr_storage at = { 0 };
 	socklen_t len = sizeof at;
-	if (i >= first->n_listeners || getsockname(first->listeners[i].fd, (struct sockaddr *)&at, &len) < 0)
+	if (i >= first->n_listeners ||
+	    getsockname(first->listeners[i].fd, (struct sockaddr *)&at, &len) < 0)
 		return -EADDRNOTAVAIL;
 	return socket_bound((struct sockaddr *)&at, len, true, 0);
 }
