@@ -179,13 +179,13 @@ static void file_reopen(void *state)
 
 static const struct pb_option options[] = {
 	{ .name = "path", .type = PB_PATH,
-	  .help = "The file, made if it is not there; appended to, and this sink's alone. SIGHUP "
-		  "has it opened again by this name, for logrotate." },
+	  .help = "The file, made if it is not there; appended to, and this sink's alone." },
 	{ .name = "format", .type = PB_CHOICE, .value = "json", .choices = "json raw",
 	  .help = "json: a CloudEvents 1.0 object a line; raw: the body and a line break, "
 		  "whatever the body holds." },
 	{ .name = "mode", .type = PB_STRING, .value = "0640",
-	  .help = "The mode of a file that is made, in octal digits." },
+	  .help = "The mode of a file that is made, in octal digits: at start, and when SIGHUP has "
+		  "`path` opened again by name and it was renamed (logrotate)." },
 	{ .name = "sync", .type = PB_CHOICE, .value = "batch", .choices = "never batch",
 	  .help = "batch: delivered means on disk, with one fdatasync a batch; never: delivered "
 		  "means handed to the kernel." },

@@ -139,11 +139,11 @@ static void webhook_unload(void *shared)
 
 static const struct pb_option options[] = {
 	{ .name = "url", .type = PB_URL,
-	  .help = "Where events are POSTed: http:// or https://, without user name or password. "
-		  "SIGHUP changes nothing: no file of this sink's is held open." },
+	  .help = "Where events are POSTed: http:// or https://, without user name or password." },
 	{ .name = "headers", .type = PB_LIST, .value = "",
 	  .help = "Further request headers, each as a quoted string \"Name: value\"; "
-		  "content-type and user-agent replace patchbay's own." },
+		  "content-type and user-agent replace patchbay's own. Read at start like all of "
+		  "this sink's settings: SIGHUP changes nothing of it." },
 	{ 0 }
 };
 
