@@ -100,7 +100,7 @@ def test_the_guide_quotes_the_log():
               for line in re.findall(r"`(.*?)`", row)]
     assert len(quoted) > 12
     for line in quoted:
-        pieces = re.split(r"…|\[\w+ x\]|'|\b(?:VERSION|FILE|FOLDER|REASON|[NRS])\b|: $", line)
+        pieces = re.split(r"…|\[\w+ x\]|'|\b(?:VERSION|FILE|FOLDER|REASON|ID|TYPE|[NRS])\b|: $", line)
         longest = max(pieces, key=len).strip(" :,;()")
         assert longest in source, line
 
