@@ -131,7 +131,7 @@ static int open_unix(const struct address *to, mode_t mode, struct stat *made)
 }
 
 /* The first worker's socket at the same place has the port that the others must have, also when the
- * configuration says 0. */
+ * configuration says 0. A Unix socket has one file, so it is the same socket. */
 static int share_with(const struct pb_self *first, size_t i)
 {
 	struct sockaddr_storage at = { 0 };
@@ -139,6 +139,10 @@ static int share_with(const struct pb_self *first, size_t i)
 	if (i >= first->n_listeners ||
 	    getsockname(first->listeners[i].fd, (struct sockaddr *)&at, &len) < 0)
 		return -EADDRNOTAVAIL;
+	if (at.ss_family == AF_UNIX) {
+		int fd = fcntl(first->listeners[i].fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
 	return socket_bound((struct sockaddr *)&at, len, true, 0);
 }
 
@@ -184,8 +188,8 @@ int instance_listen(struct pb_self *self, const char *option, size_t i, struct p
 	if (mode < 0)
 		return -1;
 	struct stat made = { .st_ino = 0 };
-	int fd = to.kind == ADDRESS_UNIX ? open_unix(&to, (mode_t)mode, &made) :
-		self->first != NULL ? share_with(self->first, self->n_listeners) :
+	int fd = self->first != NULL ? share_with(self->first, self->n_listeners) :
+		to.kind == ADDRESS_UNIX ? open_unix(&to, (mode_t)mode, &made) :
 		open_inet(&to, self->shares_port, err, option);
 	if (fd >= 0)
 		keep(self, fd, &made);

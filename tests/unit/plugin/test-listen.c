@@ -125,6 +125,22 @@ static void workers_share_the_first_ones_port(void **state)
 	bench_close(&one);
 }
 
+static void workers_share_a_unix_socket(void **state)
+{
+	(void)state;
+	struct bench one, two;
+	char folder[] = "/tmp/pb-listen-XXXXXX", address[64];
+	assert_non_null(mkdtemp(folder));
+	snprintf(address, sizeof address, "unix:%s/s", folder);
+	assert_true(bench_open(&one, address, NULL, true));
+	assert_true(bench_open(&two, address, &one.self, true));
+	bench_close(&two);
+	assert_int_equal(access(address + 5, F_OK), 0);
+	bench_close(&one);
+	assert_int_equal(access(address + 5, F_OK), -1);
+	rmdir(folder);
+}
+
 static void a_taken_port_is_named(void **state)
 {
 	(void)state;
@@ -235,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(several_addresses), cmocka_unit_test(workers_share_the_first_ones_port),
+		cmocka_unit_test(workers_share_a_unix_socket),
 		cmocka_unit_test(a_taken_port_is_named),
 		cmocka_unit_test(a_stale_socket_file_is_replaced_and_a_live_one_is_not),
 		cmocka_unit_test(a_socket_file_has_its_mode_and_ends_with_its_socket),
