@@ -29,6 +29,7 @@
 #include "state/rows.h"
 
 #define SEGMENTS_MIN 8	/* a journal at its limit has as many, so that some can go */
+#define SPARE (1u << 20)	/* of the disk: what events do not get, so that they can still be settled */
 
 /* What is open, in the order it was opened. */
 struct daemon {
@@ -106,7 +107,7 @@ static struct journal_options journal_limits(const struct options *core)
 	uint64_t max = (uint64_t)options_int(core, "max_size");
 	uint64_t segment = (uint64_t)options_int(core, "segment_size");
 	return (struct journal_options){
-		.max_size = max,
+		.max_size = max, .spare = SPARE,
 		.segment_size = segment < max / SEGMENTS_MIN ? segment : max / SEGMENTS_MIN,
 	};
 }
