@@ -182,7 +182,7 @@ void space_saved(struct router *r, uint64_t trim_seq, struct journal_pos applied
 		return;
 	int gone = journal_trim(r->journal, trim_seq, applied);
 	if (gone > 0) {
-		commit_room(r->commit);
+		commit_freed(r->commit);
 		r->space_due = true;	/* the next may go too */
 	}
 }

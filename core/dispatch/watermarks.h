@@ -17,10 +17,13 @@ struct watermark {
 };
 
 struct watermarks {
-	pthread_mutex_t lock;	/* guards all below */
+	pthread_mutex_t lock;	/* guards all but `taken` */
 	struct watermark *moved;	/* by lane number; seq 0: not moved */
 	uint32_t *dirty;		/* which of them moved */
 	size_t n_dirty, lanes;
+	/* its own, of who leads a commit */
+	struct watermark *taken;	/* by the last watermarks_take() */
+	size_t n_taken;
 };
 
 /* For lane numbers below `lanes`. */
@@ -28,8 +31,11 @@ void watermarks_init(struct watermarks *, size_t lanes);
 void watermarks_fini(struct watermarks *);
 /* The lane's progress; a later one replaces it. */
 void watermarks_move(struct watermarks *, uint32_t lane, uint64_t seq);
-/* Append what moved as one RECORD_WATERMARK, if anything did, and forget it. [any] */
-void watermarks_take(struct watermarks *, struct buf *);
+/* Append what moved as one RECORD_WATERMARK, if anything did, and forget it. 0; -ENOMEM, -EMSGSIZE: nothing was taken
+ * and the buffer is as it was. [any] */
+int watermarks_take(struct watermarks *, struct buf *);
+/* What was taken last was not stored: it goes with a later block, but for lanes that have moved since. [who took it] */
+void watermarks_put_back(struct watermarks *);
 /* Decode a record's payload: each watermark in turn; *at begins at 0. False at the end. */
 bool watermarks_next(struct pb_span data, size_t *at, struct watermark *);
 
