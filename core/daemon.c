@@ -112,16 +112,32 @@ static struct journal_options journal_limits(const struct options *core)
 	};
 }
 
+static bool highest(void *arg, uint32_t lane, uint64_t watermark)
+{
+	uint64_t *seq = arg;
+	(void)lane;
+	if (watermark > *seq)
+		*seq = watermark;
+	return true;
+}
+
+/* The number that the next event must have at least, by what the state says. */
+static uint64_t taken_seq(struct state *state)
+{
+	struct meta_row meta;
+	uint64_t seq = rows_get_meta(state, &meta) == 0 ? meta.applied_seq : 0;
+	rows_each_lane(state, highest, &seq);
+	return seq;
+}
+
 /* The state first: it knows which numbers are taken, also when the journal has gone missing. */
 static bool open_parts(struct daemon *d, const char *state, const char *journal, struct pb_error *err)
 {
 	struct journal_options limits = journal_limits(d->config->core);
-	struct meta_row meta;
 	d->state = state_open(state, limits.max_size, err);
 	if (d->state == NULL)
 		return false;
-	if (rows_get_meta(d->state, &meta) == 0)
-		limits.next_seq = meta.applied_seq;
+	limits.next_seq = taken_seq(d->state);
 	d->journal = journal_open(journal, &limits, err);
 	return d->journal != NULL;
 }

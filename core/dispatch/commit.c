@@ -135,7 +135,7 @@ static void note_room(struct commit *c, int result, size_t bytes)
 	if (result == 0 && bytes >= before)
 		c->refused = 0;
 	if (before == 0 && c->refused > 0)
-		log_error("the store is full (%s): senders are told to come back until space returns",
+		log_error("the store is full: %s; senders are told to come back until space returns",
 			  journal_why_full(c->journal));
 	else if (before > 0 && c->refused == 0)
 		log_info("the store has room again");

@@ -23,6 +23,8 @@ struct names {
 	struct known *all;
 	uint32_t last;		/* the highest number given */
 	struct state_batch *to;
+	bool given;		/* something is new that must be on disk before an event is */
+	uint64_t lost_from;	/* the state is lost: the journal's first event; 0: it is not */
 };
 
 static struct known *names_add(struct names *n, char kind, const char *name, uint32_t number)
@@ -52,6 +54,7 @@ static uint32_t number_of(struct names *n, enum name_kind kind, const char *name
 	HASH_FIND_STR(n->all, key, k);
 	free(key);
 	*is_new = k == NULL;
+	n->given = n->given || *is_new;
 	if (k == NULL) {
 		k = names_add(n, (char)kind, name, n->last + 1);
 		rows_put_name(n->to, &(struct name_row){ kind, k->number, name });
@@ -68,15 +71,16 @@ static void names_free(struct names *n)
 	}
 }
 
-/* A lane that is new begins with what comes next. */
-static int place_lane(struct router *r, struct lane *lane, bool is_new)
+/* A lane that is new begins with what comes next; if nobody knows what is new, with all there is. */
+static int place_lane(struct router *r, struct names *names, struct lane *lane, bool is_new)
 {
 	uint64_t at = r->next;
 	int failed = is_new ? -ENOENT : rows_get_lane(r->state, lane->number, &at);
 	if (failed == -ENOENT)
-		at = r->next;
+		at = names->lost_from != 0 ? names->lost_from : r->next;
 	else if (failed < 0)
 		return failed;
+	names->given = names->given || failed == -ENOENT;
 	lane->next = at;
 	lane->saved = failed == -ENOENT ? UINT64_MAX : at;
 	lane->unsaved = failed == -ENOENT;	/* from here on it counts, whatever happens */
@@ -88,7 +92,7 @@ static int number_lanes(struct router *r, struct names *names)
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		bool is_new;
 		r->lanes[i]->number = number_of(names, NAME_LANE, r->lanes[i]->title, &is_new);
-		int failed = place_lane(r, r->lanes[i], is_new);
+		int failed = place_lane(r, names, r->lanes[i], is_new);
 		if (failed < 0)
 			return failed;
 	}
@@ -118,8 +122,21 @@ static void number_sources(struct recover *rec, struct names *names)
 	}
 }
 
-/* Watermarks and marks of the blocks that the state does not have yet. */
-static int read_tail(struct router *r)
+static void take_watermarks(struct router *r, struct pb_span data)
+{
+	struct watermark w;
+	for (size_t at = 0; watermarks_next(data, &at, &w); ) {
+		struct lane *lane = w.lane < r->n_numbers ? r->by_number[w.lane] : NULL;
+		if (lane == NULL || w.seq <= lane->next)
+			continue;
+		lane->next = w.seq;
+		lane->unsaved = true;
+	}
+}
+
+/* Watermarks and marks of the blocks that the state does not have yet. The watermarks of a state that is lost may be of
+ * other lanes than those that have their numbers now. */
+static int read_tail(struct router *r, bool lost)
 {
 	struct record rec;
 	int got;
@@ -127,16 +144,10 @@ static int read_tail(struct router *r)
 	if (c == NULL)
 		return -ENOMEM;
 	while ((got = journal_next(r->journal, c, &rec)) > 0) {
-		struct watermark w;
 		if (rec.kind == RECORD_MARK)
 			save_mark(r, rec.block_end, rec.data);
-		for (size_t at = 0; rec.kind == RECORD_WATERMARK && watermarks_next(rec.data, &at, &w); ) {
-			struct lane *lane = w.lane < r->n_numbers ? r->by_number[w.lane] : NULL;
-			if (lane != NULL && w.seq > lane->next) {
-				lane->next = w.seq;
-				lane->unsaved = true;
-			}
-		}
+		else if (rec.kind == RECORD_WATERMARK && !lost)
+			take_watermarks(r, rec.data);
 	}
 	journal_cursor_close(r->journal, c);
 	return got;
@@ -249,48 +260,83 @@ static int ready_lanes(struct router *r)
 	return 0;
 }
 
-static void note_meta(struct router *r, bool fresh)
+/* A new store, or one whose state is gone. */
+static void begin_meta(struct router *r, struct names *names)
 {
-	if (fresh) {
-		struct id_gen gen;
-		id_gen_init(&gen);
-		id_new(&gen, router_wall(r), r->meta.node);
-		r->meta.applied = (struct journal_pos){ 0 };
+	struct journal_stat stat;
+	struct id_gen gen;
+	id_gen_init(&gen);
+	id_new(&gen, router_wall(r), r->meta.node);
+	r->meta.applied = (struct journal_pos){ 0 };
+	journal_stat(r->journal, &stat);
+	if (stat.first_seq == stat.next_seq)
 		return;
-	}
+	names->lost_from = stat.first_seq;
+	log_error("THE STATE IS LOST, but the journal holds events %llu to %llu: every sink gets all of them "
+		  "that its routes want, most of them again; dead letters and what waited for another attempt "
+		  "are known no more", (unsigned long long)stat.first_seq,
+		  (unsigned long long)stat.next_seq - 1);
+}
+
+static int read_meta(struct router *r, struct names *names)
+{
+	int failed = rows_get_meta(r->state, &r->meta);
+	if (failed == -ENOENT)
+		begin_meta(r, names);
+	if (failed < 0)
+		return failed == -ENOENT ? 0 : failed;
 	if (r->meta.kept_below > r->kept_below)
 		r->kept_below = r->meta.kept_below;
 	if (!r->meta.clean)
 		log_info("the last run did not end cleanly: what was in flight is delivered again");
+	return 0;
+}
+
+static int free_space(struct router *r, struct names *names)
+{
+	struct known *k, *next;
+	size_t n = 0;
+	uint32_t *lanes = xcalloc(HASH_COUNT(names->all) + 1, sizeof *lanes);
+	HASH_ITER(hh, names->all, k, next)
+		if (k->key[0] == NAME_LANE)
+			lanes[n++] = k->number;
+	int failed = space_start(r, lanes, n);
+	free(lanes);
+	return failed;
 }
 
 static int run(struct recover *rec, struct names *names)
 {
 	struct router *r = rec->router;
-	int failed = rows_get_meta(r->state, &r->meta);
-	if (failed < 0 && failed != -ENOENT)
-		return failed;
-	note_meta(r, failed == -ENOENT);
-	failed = rows_each_name(r->state, each_name, names);
+	int failed = read_meta(r, names);
+	if (failed == 0)
+		failed = rows_each_name(r->state, each_name, names);
+	if (failed == 0)
+		failed = free_space(r, names);
 	if (failed < 0)
 		return failed;
 	number_sources(rec, names);
 	failed = number_lanes(r, names);
 	if (failed == 0)
-		failed = read_tail(r);
+		failed = read_tail(r, names->lost_from != 0);
 	if (failed == 0)
 		failed = ready_lanes(r);
 	if (failed < 0)
 		return failed;
 	watermarks_init(&r->watermarks, r->n_numbers);
-	return save_now(r, false);
+	failed = save_now(r, false);
+	/* The saver tries again, and says so; but the journal must not speak of numbers that nobody knows. */
+	return failed == -ENOSPC && !names->given ? 0 : failed;
 }
 
 bool recover_run(struct recover *rec, struct pb_error *err)
 {
 	struct names names = { .to = &rec->router->open.batch };
 	int failed = run(rec, &names);
-	if (failed < 0)
+	if (failed == -ENOSPC)
+		error_add(err, NULL, "no space to save the state, which must be told of new sources, sinks or "
+			  "routes before they begin: free some, or start once without them");
+	else if (failed < 0)
 		error_add(err, NULL, "cannot read or bring up the state: %s", strerror(-failed));
 	names_free(&names);
 	return failed == 0;
@@ -308,5 +354,7 @@ int recover_close_removed(struct router *r)
 			failed = close_lane(r, &rm, k->key + 1, k->number);
 	}
 	names_free(&names);
-	return failed == 0 ? save_now(r, false) : failed;
+	if (failed == 0)
+		failed = save_now(r, false);
+	return failed == -ENOSPC ? 0 : failed;	/* with the first save that finds space */
 }

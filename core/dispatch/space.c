@@ -136,7 +136,7 @@ void space_turn(struct router *r)
 {
 	struct journal_stat stat;
 	journal_stat(r->journal, &stat);
-	if (stat.oldest_end_seq == 0 || r->open.trim_seq != 0 || r->saving.trim_seq != 0 ||
+	if (r->start_unsaved || stat.oldest_end_seq == 0 || r->open.trim_seq != 0 || r->saving.trim_seq != 0 ||
 	    needed_from(r) < stat.oldest_end_seq)
 		return;
 	count_rows(r, stat.oldest_end_seq);
@@ -149,6 +149,49 @@ void space_turn(struct router *r)
 	r->open.trim_seq = r->kept_below = stat.oldest_end_seq;
 	if (r->urgent_since == 0)
 		r->urgent_since = router_now(r);
+}
+
+static bool lower_lane(void *arg, uint32_t lane, uint64_t watermark)
+{
+	uint64_t *least = arg;
+	(void)lane;
+	if (watermark < *least)
+		*least = watermark;
+	return true;
+}
+
+/* A lane's rows come in order: the first is the least. */
+static bool lower_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
+{
+	(void)row;
+	lower_lane(arg, key.lane, key.seq);
+	return false;
+}
+
+static bool lower_dead(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	(void)row;
+	lower_lane(arg, key.lane, key.seq);
+	return false;
+}
+
+int space_start(struct router *r, const uint32_t lanes[], size_t n)
+{
+	uint64_t least = r->meta.applied_seq;
+	int failed = rows_each_lane(r->state, lower_lane, &least);
+	for (size_t i = 0; i < n && failed == 0; i++) {
+		failed = rows_each_straggler(r->state, lanes[i], r->kept_below, lower_straggler, &least);
+		if (failed == 0)
+			failed = rows_each_dead(r->state, lanes[i], r->kept_below, lower_dead, &least);
+	}
+	if (failed < 0)
+		return failed;
+	struct journal_stat stat;
+	journal_trim(r->journal, least, r->meta.applied);
+	journal_stat(r->journal, &stat);
+	if (stat.first_seq > r->kept_below)
+		r->kept_below = stat.first_seq;
+	return 0;
 }
 
 void space_release(struct router *r, uint64_t seq)

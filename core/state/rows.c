@@ -113,6 +113,27 @@ int rows_get_lane(struct state *s, uint32_t lane, uint64_t *watermark)
 	return r;
 }
 
+struct each_lane {
+	bool (*each)(void *arg, uint32_t lane, uint64_t watermark);
+	void *arg;
+};
+
+static bool each_lane(void *arg, struct pb_span key, struct pb_span value)
+{
+	const struct each_lane *walk = arg;
+	uint64_t watermark = unpack_u64(&value);
+	if (key.len == 4 && value.data != NULL)
+		return walk->each(walk->arg, get_be32(key.data), watermark);
+	row_malformed("lanes");
+	return true;
+}
+
+int rows_each_lane(struct state *s, bool (*each)(void *arg, uint32_t lane, uint64_t watermark), void *arg)
+{
+	struct each_lane walk = { .each = each, .arg = arg };
+	return state_scan(s, STATE_LANES, SPAN_NONE, each_lane, &walk);
+}
+
 /* kept */
 
 static struct pack_key seq_key(uint64_t seq)

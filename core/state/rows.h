@@ -26,6 +26,8 @@ int rows_each_name(struct state *, bool (*each)(void *arg, const struct name_row
 void rows_put_lane(struct state_batch *, uint32_t lane, uint64_t watermark);
 void rows_del_lane(struct state_batch *, uint32_t lane);
 int rows_get_lane(struct state *, uint32_t lane, uint64_t *watermark);	/* 0, -ENOENT, -errno */
+/* Each lane in turn, until false. */
+int rows_each_lane(struct state *, bool (*each)(void *arg, uint32_t lane, uint64_t watermark), void *arg);
 
 struct delivery_key {
 	uint32_t lane;

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from engine import HTTP, SUBMIT, WRITE, engine, sink  # noqa: F401  (a fixture)
+from engine import HTTP, SUBMIT, WRITE, engine, of, sink  # noqa: F401  (a fixture)
 from harness import lines, objects, wait_until
 from test_engine_runs import COUNTER, FILE, check_counted, source_log, stored
 
@@ -77,7 +77,7 @@ def check_full_and_back(bay, why):
     assert len(ids) > 20
     for _ in range(5):
         assert bay.ask({"event": "x", "pad": PAD})[0] == 503
-    bay.daemon.wait_log(re.escape("the store is full (%s): senders are told to come back" % why))
+    bay.daemon.wait_log(re.escape("the store is full: %s; senders are told to come back" % why))
     bay.script(None)
     ids.append(wait_until(lambda: accepted_again(bay), what="room again"))
     bay.daemon.wait_log("the store has room again")
@@ -145,6 +145,28 @@ def test_what_was_accepted_survives_a_kill_on_a_full_disk(engine, small_disk):
     bay.store("all")
 
 
+def test_a_start_on_a_full_disk(engine, small_disk):
+    """There is no room to save what the start found; events are accepted when there is."""
+    other = sink("other", WRITE, route="other")
+    bay = engine(HTTP + other + sink(options="retry = 1h, 1h"))
+    bay.script("retry")
+    ids = [bay.post(pad="x" * 100) for _ in range(2000)]
+    bay.wait_lane(stragglers=len(ids))
+    bay.daemon.kill()
+    (small_disk / "state" / "reserve").unlink(missing_ok=True)
+    filler = fill(small_disk)
+    bay.start(HTTP + other)
+    bay.daemon.wait_log("no space to save the state")
+    assert bay.ask({"event": "x"})[0] == 503
+    filler.unlink()
+    ids.append(wait_until(lambda: accepted_again(bay), what="room again"))
+    bay.wait_delivered(ids, "other")
+    bay.stop()
+    assert bay.daemon.fresh.count("no space to save the state") == 1
+    rows = of(bay.store(), "dead")
+    assert len(rows) == len(ids) - 1
+
+
 def test_failures_on_a_full_disk_are_not_lost(engine, small_disk):
     bay = engine(HTTP + sink(plugin=SUBMIT, options="retry = exponential(200ms, 200ms, 1000)"),
                  core="segment_size = 1MiB")
@@ -171,7 +193,7 @@ def test_a_source_that_cannot_refuse_goes_on_when_all_is_delivered(engine, disk_
     wait_until(lambda: len(lines(bay.folder / "out.jsonl")) == 60, 60, "all has arrived")
     bay.stop()
     assert set(check_counted(bay, 60).values()) == {1}
-    assert "the store is full (no space on the disk of" in bay.daemon.log
+    assert "the store is full: no space on the disk of" in bay.daemon.log
     bay.store("all")
 
 

@@ -265,6 +265,26 @@ void lab_start_broken(struct lab *lab, const char *ini)
 	lab_close(lab);
 }
 
+bool lab_try_start(struct lab *lab, const char *ini)
+{
+	struct pb_error err;
+	error_init(&err);
+	lab->config = read_config(ini);
+	lab->env.journal = journal_simulated(lab->journal_disk, &lab->journal_options);
+	lab->env.state = state_simulated(lab->state_disk);
+	lab->d = dispatch_new(lab->config, NULL, &lab->env, &err);
+	bool started = lab->d != NULL;
+	if (started) {
+		lab_close(lab);
+	} else {
+		journal_close(lab->env.journal);
+		state_close(lab->env.state);
+		config_free(lab->config);
+	}
+	error_free(&err);
+	return started;
+}
+
 void lab_start(struct lab *lab, const char *ini)
 {
 	lab_start_only(lab, ini);
