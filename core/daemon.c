@@ -7,6 +7,7 @@
  */
 #include "core/daemon.h"
 
+#include <config.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,18 +15,21 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/config.h"
 #include "control/server.h"
+#include "core/crash.h"
 #include "dispatch/dispatch.h"
+#include "plugin/checked.h"
 #include "state/lock.h"
 #include "state/rows.h"
 
 #define SEGMENTS_MIN 8	/* a journal at its limit has as many, so that some can go */
+#define SPARE (1u << 20)	/* of the disk: what events do not get, so that they can still be settled */
 
 /* What is open, in the order it was opened. */
 struct daemon {
@@ -68,8 +72,7 @@ static bool load(struct daemon *d)
 	struct report report;
 	report_init(&report);
 	d->loader = loader_open(d->cli->plugin_dir);
-	struct config_plugins tables = loader_tables(d->loader);
-	d->config = config_load(d->cli->config, &tables, &report);
+	d->config = checked_load(d->cli->config, d->loader, &report);
 	report_print(&report, stderr, false);
 	bool right = report.errors == 0;
 	report_free(&report);
@@ -78,17 +81,23 @@ static bool load(struct daemon *d)
 
 static void set_log_level(const struct options *core)
 {
-	static const char *const names[] = { "error", "warn", "info", "debug" };
+	static const char *const names[] = { "error", "warning", "info", "debug" };
 	const char *level = options_str(core, "log_level");
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(names[i], level) == 0)
 			log_open((enum pb_level)i);
 }
 
-static bool failed(struct pb_error *err)
+/* `key` of [patchbay] is what it is about, unless the error says so itself; NULL: none. */
+static bool failed(struct pb_error *err, const char *key)
 {
-	for (const struct error_entry *e = err->first; e != NULL; e = e->next)
-		log_error("%s", e->text);
+	for (const struct error_entry *e = err->first; e != NULL; e = e->next) {
+		const char *about = e->option[0] != '\0' ? e->option : key;
+		if (about != NULL)
+			log_write(PB_ERROR, "patchbay", "%s: %s", about, e->text);
+		else
+			log_error("%s", e->text);
+	}
 	error_free(err);
 	return false;
 }
@@ -98,23 +107,47 @@ static struct journal_options journal_limits(const struct options *core)
 	uint64_t max = (uint64_t)options_int(core, "max_size");
 	uint64_t segment = (uint64_t)options_int(core, "segment_size");
 	return (struct journal_options){
-		.max_size = max,
+		.max_size = max, .spare = SPARE,
 		.segment_size = segment < max / SEGMENTS_MIN ? segment : max / SEGMENTS_MIN,
 	};
+}
+
+static bool highest(void *arg, uint32_t lane, uint64_t watermark)
+{
+	uint64_t *seq = arg;
+	(void)lane;
+	if (watermark > *seq)
+		*seq = watermark;
+	return true;
+}
+
+/* The number that the next event must have at least, by what the state says. */
+static uint64_t taken_seq(struct state *state)
+{
+	struct meta_row meta;
+	uint64_t seq = rows_get_meta(state, &meta) == 0 ? meta.applied_seq : 0;
+	rows_each_lane(state, highest, &seq);
+	return seq;
 }
 
 /* The state first: it knows which numbers are taken, also when the journal has gone missing. */
 static bool open_parts(struct daemon *d, const char *state, const char *journal, struct pb_error *err)
 {
 	struct journal_options limits = journal_limits(d->config->core);
-	struct meta_row meta;
 	d->state = state_open(state, limits.max_size, err);
 	if (d->state == NULL)
 		return false;
-	if (rows_get_meta(d->state, &meta) == 0)
-		limits.next_seq = meta.applied_seq;
+	limits.next_seq = taken_seq(d->state);
 	d->journal = journal_open(journal, &limits, err);
 	return d->journal != NULL;
+}
+
+/* Who may write there may put in what was never accepted. */
+static void warn_exposed(const char *folder)
+{
+	struct stat st;
+	if (stat(folder, &st) == 0 && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		log_write(PB_WARN, "patchbay", "state: others may write to %s: chmod go-w it", folder);
 }
 
 static bool open_store(struct daemon *d)
@@ -124,12 +157,13 @@ static bool open_store(struct daemon *d)
 	error_init(&err);
 	d->lock = store_lock(folder, &err);
 	if (d->lock < 0)
-		return failed(&err);
+		return failed(&err, "state");
+	warn_exposed(folder);
 	char *journal = xasprintf("%s/journal", folder), *state = xasprintf("%s/state", folder);
 	bool opened = open_parts(d, state, journal, &err);
 	free(journal);
 	free(state);
-	return opened || failed(&err);
+	return opened || failed(&err, "state");
 }
 
 static bool open_engine(struct daemon *d)
@@ -149,7 +183,7 @@ static bool open_engine(struct daemon *d)
 	};
 	d->dispatch = dispatch_new(d->config, d->loader, &d->env, &err);
 	if (d->dispatch == NULL)
-		return failed(&err);
+		return failed(&err, NULL);
 	bool opened = dispatch_open(d->dispatch, &report);
 	report_print(&report, stderr, false);
 	report_free(&report);
@@ -167,7 +201,7 @@ static bool open_control(struct daemon *d)
 				  d->dispatch, &err);
 	free(made);
 	if (d->control == NULL)
-		return failed(&err);
+		return failed(&err, NULL);
 	int result = dispatch_start(d->dispatch);
 	if (result == 0)
 		result = control_start(d->control);
@@ -224,9 +258,9 @@ static int stop(struct daemon *d)
 {
 	notify("STOPPING=1");
 	unblock_stop();
+	bool all = dispatch_stop(d->dispatch);
 	control_close(d->control);
 	d->control = NULL;
-	bool all = dispatch_stop(d->dispatch);
 	if (!all) {
 		/* Somebody is still inside a plugin: what it holds cannot be freed. All is on disk. */
 		log_info("stopped; what was in flight is delivered again at the next start");
@@ -253,25 +287,36 @@ static void close_all(struct daemon *d)
 	loader_close(d->loader);
 }
 
+static void say_ready(const struct daemon *d)
+{
+	log_info("ready: patchbay " PACKAGE_VERSION ", %s, state %s", d->cli->config,
+		 options_str(d->config->core, "state"));
+	notify("READY=1");
+}
+
 int daemon_run(struct cli *cli)
 {
+	if (cli->argc > 1)
+		return cli_usage(cli, "takes no argument; the file comes after -c");
+	if (cli->json)
+		return cli_usage(cli, "takes no --json: its log is text");
 	struct daemon d = { .cli = cli, .lock = -1 };
 	int status = CLI_FAILED;
 	block_signals(&d);
 	log_open(PB_INFO);
+	crash_open();
 	raise_file_limit();
 	if (!load(&d))
 		goto out;
 	set_log_level(d.config->core);
 	if (!open_store(&d) || !open_engine(&d) || !open_control(&d))
 		goto out;
-	log_info("ready");
-	notify("READY=1");
+	say_ready(&d);
 	wait_for_stop(&d);
 	status = stop(&d);
 out:
-	if (status != CLI_OK && d.dispatch != NULL)
-		dispatch_stop(d.dispatch);
+	if (status != CLI_OK && d.dispatch != NULL && !dispatch_stop(d.dispatch))
+		_exit(status);	/* somebody is still inside a plugin */
 	close_all(&d);
 	return status;
 }

@@ -33,5 +33,6 @@ void pb_answer(struct pb_delivery *d, enum pb_code code, int64_t after, struct p
 		va_end(args);
 	}
 	if (!delivery_answer(d, code, after, response, text))
-		log_error("a sink answered one delivery twice; the second answer is ignored");
+		log_write(PB_ERROR, d->batch->outlet->self.title, "answered one delivery twice; the second "
+			  "answer is ignored");
 }

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 
 #include <config.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -78,7 +79,7 @@ static const struct cli_command commands[] = {
 static const char common_help[] =
 	"Options:\n"
 	"  -c FILE            the configuration (" PATCHBAY_CONFIG_FILE ")\n"
-	"  --plugin-dir DIR   load plugins from DIR\n"
+	"  --plugin-dir DIR   load plugins from DIR alone, not from plugin_dir\n"
 	"  --json             print data as JSON, a list as one object a line\n"
 	"  --help             this help, or with a command the command's\n"
 	"  --version          the version\n";
@@ -210,8 +211,9 @@ static void print_help(const struct parsed *p)
 	if (command == NULL)
 		print_overview(p, stdout);
 	else
-		printf("Usage: patchbay %s [OPTION]...\n\nTo %s.\n\n%s\n%s", command->usage,
-		       command->summary, command->help, common_help);
+		printf("Usage: patchbay %s [OPTION]...\n\n%c%s.\n\n%s\n%s", command->usage,
+		       toupper((unsigned char)command->summary[0]), command->summary + 1,
+		       command->help, common_help);
 }
 
 static int dispatch(struct parsed *p)

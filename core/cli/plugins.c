@@ -75,13 +75,18 @@ static int print(struct buf *b)
 	return status;
 }
 
+static void print_errors(const struct pb_error *err)
+{
+	for (const struct error_entry *e = err->first; e != NULL; e = e->next)
+		fprintf(stderr, "patchbay plugins: %s\n", e->text);
+}
+
 static int explain_one(struct loader *loader, const char *name, enum explain_form form)
 {
 	struct pb_error err;
 	error_init(&err);
 	const struct pb_plugin *plugin = loader_find(loader, name, &err);
-	for (const struct error_entry *e = err.first; e != NULL; e = e->next)
-		fprintf(stderr, "patchbay plugins: %s\n", e->text);
+	print_errors(&err);
 	error_free(&err);
 	if (plugin == NULL)
 		return CLI_FAILED;
@@ -101,13 +106,15 @@ static void list_broken(struct listing *list, const char *name, const struct pb_
 {
 	list->status = CLI_FAILED;
 	if (!list->json) {
-		fprintf(stderr, "patchbay plugins: %s\n", error_text(err));
+		print_errors(err);
 		return;
 	}
-	const char *why = error_text(err);
-	buf_printf(&list->line, "{\"name\":\"%s\",\"error\":", name);
-	json_quote(&list->line, (struct pb_span){ why, strlen(why) });
-	buf_add_str(&list->line, "}\n");
+	buf_printf(&list->line, "{\"name\":\"%s\",\"errors\":[", name);
+	for (const struct error_entry *e = err->first; e != NULL; e = e->next) {
+		json_quote(&list->line, (struct pb_span){ e->text, strlen(e->text) });
+		buf_add_str(&list->line, e->next != NULL ? "," : "");
+	}
+	buf_add_str(&list->line, "]}\n");
 }
 
 static void list_one(void *arg, const char *name, const struct pb_plugin *p,

@@ -46,11 +46,16 @@ static void print_daemon(const struct view *v, const json_t *daemon)
 	bytes_format(answer_count(journal, "bytes"), bytes);
 	count_format(answer_count(journal, "events"), events);
 	bytes_format(answer_count(daemon, "state_bytes"), state);
-	printf("patchbay %s, up %s; journal %s, %s events; state %s", answer_text(daemon, "version"),
-	       up, bytes, events, state);
+	printf("patchbay %s, up %s; journal %s, %s event%s; state %s", answer_text(daemon, "version"),
+	       up, bytes, events, answer_count(journal, "events") == 1 ? "" : "s", state);
 	print_count(v, daemon, "unrouted", TONE_PLAIN, "unrouted");
-	print_count(v, journal, "damaged_blocks", TONE_BAD, "blocks damaged");
+	print_count(v, journal, "damaged_blocks", TONE_BAD,
+		    answer_count(journal, "damaged_blocks") == 1 ? "block damaged" : "blocks damaged");
 	print_count(v, daemon, "lost", TONE_BAD, "lost");
+	if (json_is_true(json_object_get(daemon, "full"))) {
+		fputs("; ", stdout);
+		tone_print(stdout, TONE_BAD, "FULL: nothing is accepted until space returns", v->colour);
+	}
 	putchar('\n');
 }
 

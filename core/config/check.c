@@ -1,9 +1,12 @@
-/* check.c - what is legal but surely wrong. */
+/* check.c - what no table can say: what does not go together, and what is legal but surely wrong. */
 #include "config/check.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/group.h"
 #include "base/memory.h"
 #include "base/parse.h"
 
@@ -52,20 +55,21 @@ static void warn_route(const struct config_route *route, struct report *report)
 			       "events", "is empty: no event takes this route");
 }
 
-struct listener {
+/* An address that it listens at, or a path that it writes. */
+struct taken {
 	const struct config_instance *in;
-	const char *address;
+	const char *what;
 };
 
-static int by_address(const void *one, const void *two)
+static int by_what(const void *one, const void *two)
 {
-	const struct listener *a = one, *b = two;
-	int order = strcmp(a->address, b->address);
+	const struct taken *a = one, *b = two;
+	int order = strcmp(a->what, b->what);
 	return order != 0 ? order : (a->in->place.line > b->in->place.line) -
 				    (a->in->place.line < b->in->place.line);
 }
 
-static void add_listeners(const struct config_instance *in, struct listener **all, size_t *n)
+static void add_listeners(const struct config_instance *in, struct taken **all, size_t *n)
 {
 	if (!in->sound || options_type(in->options, "listen") != PB_ADDRESSES)
 		return;
@@ -75,42 +79,102 @@ static void add_listeners(const struct config_instance *in, struct listener **al
 		if (colon != NULL && strcmp(colon, ":0") == 0)
 			continue;	/* any free port */
 		*all = xrealloc(*all, *n + 1, sizeof **all);
-		(*all)[(*n)++] = (struct listener){ in, list[i] };
+		(*all)[(*n)++] = (struct taken){ in, list[i] };
 	}
 }
 
 /* Only one of them would come up. */
 static void warn_listeners(const struct config *config, struct report *report)
 {
-	struct listener *all = NULL;
+	struct taken *all = NULL;
 	size_t n = 0;
 	for (size_t i = 0; i < config->n_instances; i++)
 		if (config->instances[i]->kind == CONFIG_SOURCE)
 			add_listeners(config->instances[i], &all, &n);
 	if (n > 1)
-		qsort(all, n, sizeof *all, by_address);
+		qsort(all, n, sizeof *all, by_what);
 	for (size_t i = 1; i < n; i++)
-		if (strcmp(all[i].address, all[i - 1].address) == 0)
+		if (strcmp(all[i].what, all[i - 1].what) == 0)
 			report_warning(report, options_place(all[i].in->options, "listen"),
 				       all[i].in->title, "listen", "[%s] listens there too",
 				       all[i - 1].in->title);
 	free(all);
 }
 
+/* Only one sink can hold the file. */
+static void warn_paths(const struct config *config, struct report *report)
+{
+	struct taken *all = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < config->n_instances; i++) {
+		const struct config_instance *in = config->instances[i];
+		if (in->kind != CONFIG_SINK || !in->sound ||
+		    options_type(in->options, "path") != PB_PATH)
+			continue;
+		all = xrealloc(all, n + 1, sizeof *all);
+		all[n++] = (struct taken){ in, options_str(in->options, "path") };
+	}
+	if (n > 1)
+		qsort(all, n, sizeof *all, by_what);
+	for (size_t i = 1; i < n; i++)
+		if (*all[i].what != '\0' && strcmp(all[i].what, all[i - 1].what) == 0)
+			report_warning(report, options_place(all[i].in->options, "path"),
+				       all[i].in->title, "path", "is the path of [%s] too: a file "
+				       "belongs to one sink", all[i - 1].in->title);
+	free(all);
+}
+
+/* "max_size (10GiB)" or "max_size (10GiB by default)", into `text`. */
+static const char *size_of(const struct options *core, const char *name, char *text, size_t size)
+{
+	char number[PARSE_TEXT_SIZE];
+	format_size(options_int(core, name), number);
+	snprintf(text, size, "%s (%s%s)", name, number,
+		 options_isset(core, name) ? "" : " by default");
+	return text;
+}
+
+/* Each at a line that is written: the other's value is then a default. */
 static void warn_sizes(const struct options *core, struct report *report)
 {
+	char text[PARSE_TEXT_SIZE + 64];
 	int64_t all = options_int(core, "max_size");
-	if (options_int(core, "segment_size") > all / 2)
-		report_warning(report, options_place(core, "max_size"), "patchbay", "max_size",
-			       "holds less than two segments of segment_size: space returns a "
-			       "segment at a time");
-	if (options_int(core, "max_event") > all)
+	if (options_isset(core, "segment_size") && options_int(core, "segment_size") > all / 8)
+		report_warning(report, options_place(core, "segment_size"), "patchbay",
+			       "segment_size", "is over an eighth of %s, which is then taken instead",
+			       size_of(core, "max_size", text, sizeof text));
+	if (options_int(core, "max_event") <= all)
+		return;
+	if (options_isset(core, "max_event"))
 		report_warning(report, options_place(core, "max_event"), "patchbay", "max_event",
-			       "is above max_size");
+			       "is above %s: an event that large never finds room; set one of them",
+			       size_of(core, "max_size", text, sizeof text));
+	else
+		report_warning(report, options_place(core, "max_size"), "patchbay", "max_size",
+			       "is below %s: an event that large never finds room; set max_event too",
+			       size_of(core, "max_event", text, sizeof text));
+}
+
+static void check_control(const struct options *core, struct report *report)
+{
+	struct place place = options_place(core, "control_group");
+	const char *group = options_str(core, "control_group");
+	gid_t gid;
+	if (*group == '\0')
+		return;
+	int r = group_find(group, &gid);
+	if (r != 0)
+		report_error(report, place, "patchbay", "control_group", r == -ENOENT ?
+			     "there is no group %s" : "group %s cannot be looked up", group);
+	if (*options_str(core, "control") == '\0')
+		report_error(report, place, "patchbay", "control_group", "has no effect on the "
+			     "default socket: the state folder lets nobody else in; set control "
+			     "too, such as control = /run/patchbay/control.sock");
 }
 
 void config_check(const struct config *config, struct report *report)
 {
+	check_control(config->core, report);
 	warn_sizes(config->core, report);
 	if (report->errors > 0)
 		return;		/* a name in error would look unused */
@@ -121,6 +185,7 @@ void config_check(const struct config *config, struct report *report)
 			warn_expire(in, report);
 	}
 	warn_listeners(config, report);
+	warn_paths(config, report);
 	for (size_t i = 0; i < config->n_routes; i++)
 		warn_route(config->routes[i], report);
 	if (config->n_instances == 0)

@@ -30,12 +30,14 @@ const struct pb_option config_core_table[] = {
 	  "disk instead." },
 	{ "shutdown_timeout", PB_DURATION, "10s", .min = 0, .max = HOUR, .help =
 	  "How long deliveries under way may take to end at a stop; the rest stays on disk." },
-	{ "log_level", PB_CHOICE, "info", .choices = "error warn info debug", .help =
+	{ "log_level", PB_CHOICE, "info", .choices = "error warning info debug", .help =
 	  "The least important entries that are logged." },
 	{ "control", PB_PATH, "", .help =
-	  "The path of the control socket; unset, control.sock in the state folder." },
+	  "The path of the control socket; unset, control.sock in the state folder, where only "
+	  "root and the daemon's user reach it." },
 	{ "control_group", PB_STRING, "", .help =
-	  "The group whose members may use the control socket, as root and the daemon's user may." },
+	  "The group whose members may use the control socket, as root and the daemon's user may; "
+	  "needs `control` in a folder that they can enter." },
 	{ 0 }
 };
 

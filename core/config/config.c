@@ -17,6 +17,7 @@
 #include "config/check.h"
 #include "config/section.h"
 #include "config/suggest.h"
+#include "config/values.h"
 
 struct loading {
 	struct config *config;
@@ -137,6 +138,7 @@ static void read_instance(struct loading *l, struct config_instance *in, struct 
 	}
 	options_report(in->options, in->title, &err, l->report);
 	in->sound = l->report->errors == before && !any_failed(section);
+	in->own_sound = options_own_sound(in->options);
 }
 
 static void load_instance(struct loading *l, enum config_kind kind, struct section *section)
@@ -255,6 +257,17 @@ static void take_all_sources(const struct config *config, struct config_route *r
 		}
 }
 
+/* Written but empty would silently mean every source. */
+static void check_from(const struct loading *l, const struct config_route *route,
+		       const struct section *section)
+{
+	const struct setting *from = find_setting(section, "from");
+	if (from != NULL && *from->value == '\0' && !from->failed)
+		report_error(l->report, from->place, route->title, "from",
+			     "is empty; expected %s, or no such line for every source",
+			     value_expected(PB_LIST));
+}
+
 static void resolve_route(struct loading *l, struct config_route *route)
 {
 	const struct names lists[] = {
@@ -287,6 +300,7 @@ static void load_routes(struct loading *l)
 		route->place = section->place;
 		route->options = options_read(section, config_route_table, NULL, l->report);
 		config->routes[config->n_routes++] = route;
+		check_from(l, route, section);
 		resolve_route(l, route);
 	}
 }

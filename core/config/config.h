@@ -40,6 +40,7 @@ struct config_instance {
 	bool used;			/* some route names it */
 	bool builtin;			/* `patchbay`: no section, no shared object */
 	bool sound;	/* nothing of its section is wrong; else `options` may be NULL */
+	bool own_sound;	/* all that its plugin's table declares is as it should be */
 };
 
 struct config_route {

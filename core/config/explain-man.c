@@ -4,6 +4,8 @@
 #include <config.h>
 #include <string.h>
 
+#define GUIDES "the guides for operators and of the sinks in\n.I " PATCHBAY_GUIDE_DIR "\n"
+
 /* Text that troff is to print as it is, also within a macro's quoted argument. */
 static void add_plain(struct buf *b, const char *text)
 {
@@ -107,7 +109,7 @@ void explain_plugin_man(struct buf *b, const struct pb_plugin *p)
 		add_synopsis(b, p, &parts[i]);
 	for (size_t i = 0; i < n; i++)
 		add_part(b, &parts[i]);
-	buf_add_str(b, ".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5)\n");
+	buf_add_str(b, ".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5);\n" GUIDES);
 }
 
 static const char ini_head[] =
@@ -169,7 +171,8 @@ static const char ini_tail[] =
 	".SH SEE ALSO\n"
 	".BR patchbay (1);\n"
 	"each plugin has a page of its own, such as\n"
-	".BR patchbay\\-http (7)\n";
+	".BR patchbay\\-http (7);\n"
+	GUIDES;
 
 void explain_ini_man(struct buf *b)
 {

@@ -27,12 +27,13 @@ struct entry {
 	struct place place;
 	bool written;
 	bool secret;	/* of a secret's type, or came from one */
+	bool wrong;	/* reported: its default stands in */
 };
 
 struct options {
 	unsigned magic;
 	struct place place;
-	size_t n;
+	size_t n, n_own;
 	struct entry entries[];
 };
 
@@ -121,6 +122,7 @@ static struct options *options_new(const struct section *section, const struct p
 	options->magic = OPTIONS_MAGIC;
 	options->place = section->place;
 	options->n = n;
+	options->n_own = n_own;
 	for (size_t i = 0; i < n; i++) {
 		options->entries[i].option = i < n_own ? &own[i] : &common[i - n_own];
 		options->entries[i].place = section->place;
@@ -190,9 +192,11 @@ static void read_setting(struct options *options, const struct section *section,
 	entry->written = true;
 	entry->secret = setting->secret || entry->option->type == PB_SECRET;
 	entry->place = setting->place;
+	entry->wrong = setting->failed;
 	if (setting->failed || entry->value.text != NULL)
 		return;
 	if (*setting->value == '\0' && !may_be_empty(entry->option)) {
+		entry->wrong = true;
 		report_error(report, setting->place, section->title, setting->key,
 			     "is empty; expected %s%s", value_expected(entry->option->type),
 			     entry->option->value == NULL ? "" : ", or no such line");
@@ -200,7 +204,9 @@ static void read_setting(struct options *options, const struct section *section,
 	}
 	struct pb_error err;
 	error_init(&err);
-	if (!value_parse(&entry->value, entry->option, setting->value, setting->secret, &err))
+	entry->wrong = !value_parse(&entry->value, entry->option, setting->value, setting->secret,
+				    &err);
+	if (entry->wrong)
 		value_free(&entry->value);	/* the default takes its place */
 	options_report(options, section->title, &err, report);
 	warn_exposed(section, setting, entry->option->type, report);
@@ -209,6 +215,7 @@ static void read_setting(struct options *options, const struct section *section,
 static void read_default(struct entry *entry, const struct section *section, struct report *report)
 {
 	const struct pb_option *o = entry->option;
+	entry->wrong |= o->value == NULL;
 	if (o->value == NULL && !entry->written)
 		report_error(report, section->place, section->title, o->name,
 			     "is missing; expected %s%s: %s", value_article(o->type),
@@ -283,6 +290,15 @@ int options_type(const struct options *options, const char *name)
 {
 	const struct entry *entry = entry_find(options, name);
 	return entry == NULL ? -1 : (int)entry->option->type;
+}
+
+bool options_own_sound(const struct options *options)
+{
+	CHECK_OBJ(options, OPTIONS_MAGIC);
+	for (size_t i = 0; i < options->n_own; i++)
+		if (options->entries[i].wrong)
+			return false;
+	return true;
 }
 
 struct place options_place(const struct options *options, const char *name)

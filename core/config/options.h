@@ -61,6 +61,9 @@ const struct template *options_template(const struct options *, const char *name
 int options_type(const struct options *, const char *name);
 /* Where the option was written, else where its section begins. */
 struct place options_place(const struct options *, const char *name);
+/* Is each option of the plugin's own table (`own`) within it, and there when required? Then all of them
+ * may be asked for, whatever else of the section is wrong. */
+bool options_own_sound(const struct options *);
 /* True when both hold the same values: an unchanged section over a reload. */
 bool options_equal(const struct options *, const struct options *);
 /* Move every entry of `err` to the report at the option's own line or the section's. One about

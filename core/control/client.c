@@ -15,6 +15,7 @@
 
 /* One question under way. */
 struct asking {
+	const char *path;
 	int fd;
 	struct buf in;
 	void (*each)(void *arg, const json_t *object);
@@ -65,8 +66,12 @@ static bool await(struct asking *a, short events)
 	do
 		n = poll(&polled, 1, CLIENT_TIMEOUT_MS);
 	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		fail(a, n == 0 ? "does not answer" : strerror(errno));
+	if (n < 0)
+		fail(a, strerror(errno));
+	if (n == 0) {
+		error_add(a->err, NULL, "the daemon at %s does not answer", a->path);
+		end(a, CLIENT_NO_DAEMON);
+	}
 	return n > 0;
 }
 
@@ -156,7 +161,7 @@ enum client_result client_ask(const char *path, const char *verb, json_t *args,
 			      struct pb_error *err)
 {
 	struct asking a = {
-		.fd = socket_connect(path), .in = BUF_INIT(CLIENT_LINE_MAX + READ_SIZE),
+		.path = path, .fd = socket_connect(path), .in = BUF_INIT(CLIENT_LINE_MAX + READ_SIZE),
 		.each = each, .arg = arg, .err = err,
 	};
 	if (a.fd < 0)

@@ -6,14 +6,14 @@
 
 #include "base/error.h"
 
-#define CLIENT_TIMEOUT_MS 30000		/* without a byte from the daemon */
+#define CLIENT_TIMEOUT_MS 5000		/* without a byte from the daemon */
 #define CLIENT_LINE_MAX (64 * 1024 * 1024)	/* a dead letter shown holds its event's body */
 
 enum client_result {
 	CLIENT_DONE,
 	CLIENT_FAILED,
 	CLIENT_USAGE,		/* the daemon does not know what was asked */
-	CLIENT_NO_DAEMON,	/* nobody answers at that path */
+	CLIENT_NO_DAEMON,	/* nobody answers at that path, or not in time */
 	CLIENT_DENIED,		/* we may not ask */
 };
 

@@ -2,40 +2,22 @@
 #include "control/peer.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/group.h"
 #include "base/memory.h"
 
-#define GROUP_MAX (1024 * 1024)		/* bytes of a group's entry, members and all */
 #define GROUPS_MAX (64 * 1024)		/* of a process: the kernel's own limit */
-
-static int find_group(const char *name, gid_t *gid)
-{
-	struct group entry, *found = NULL;
-	char *text = NULL;
-	int r = ERANGE;
-	for (size_t size = 1024; r == ERANGE && size <= GROUP_MAX; size *= 4) {
-		text = xrealloc(text, size, 1);
-		r = getgrnam_r(name, &entry, text, size, &found);
-	}
-	if (found != NULL)
-		*gid = entry.gr_gid;
-	free(text);
-	if (found != NULL)
-		return 0;
-	return r == 0 ? -ENOENT : -r;
-}
 
 bool peer_rule_init(struct peer_rule *rule, const char *group, struct pb_error *err)
 {
 	*rule = (struct peer_rule){ .user = geteuid(), .group = PEER_NO_GROUP };
 	if (group == NULL || *group == '\0')
 		return true;
-	int r = find_group(group, &rule->group);
+	int r = group_find(group, &rule->group);
 	if (r == -ENOENT)
 		error_add(err, "control_group", "there is no group %s", group);
 	else if (r < 0)

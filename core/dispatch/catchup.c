@@ -27,6 +27,7 @@ struct pass {
 static bool wants(const struct lane *lane)
 {
 	return !lane->live && lane->outlet->breaker.state != BREAKER_DISABLED && lane_has_room(lane) &&
+	       lane->count <= lane->outlet->max_in_flight &&	/* not a seek for every event */
 	       sink_takes(lane->outlet, lane->next);
 }
 
@@ -99,17 +100,21 @@ static bool seek(struct pass *p)
 	return r->cursor != NULL;
 }
 
-static void take(struct pass *p, const struct record *rec)
+/* False when it is to be tried again. */
+static bool take(struct pass *p, const struct record *rec)
 {
 	struct pb_event *ev = codec_unpack(rec->data);
 	if (ev == NULL) {
-		log_error("event %llu in the journal cannot be read: %s",
-			  (unsigned long long)rec->seq, strerror(errno));
-		return;
+		int why = errno;
+		log_error("event %llu in the journal cannot be read: %s", (unsigned long long)rec->seq,
+			  strerror(why));
+		p->r->lost += why != ENOMEM;
+		return why != ENOMEM;
 	}
 	event_set_seq(ev, rec->seq);
 	offer(p, ev);
 	event_unref(ev);
+	return true;
 }
 
 /* Read on. False when that failed. */
@@ -140,7 +145,10 @@ static bool read_piece(struct pass *p)
 		p->at = rec.seq;
 		if (p->at >= p->joins)
 			board(p, p->joins);
-		take(p, &rec);
+		if (!take(p, &rec)) {
+			r->cursor_seq = 0;
+			return false;
+		}
 		p->at = r->cursor_seq = rec.seq + 1;
 		bytes += rec.data.len;
 		n++;

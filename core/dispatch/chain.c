@@ -82,7 +82,7 @@ void chain_job_free(struct chain_job *job)
 
 /* Every part has an id of its own: the event's, "ID~2", and so on, over all that the stage made, so
  * that no two are alike whatever earlier stages did. */
-static void name_parts(struct parts *out, const struct pb_event *base)
+static bool name_parts(struct parts *out, const struct pb_event *base)
 {
 	char id[EVENT_ID_MAX + 16];
 	for (size_t i = 0; i < out->n; i++) {
@@ -90,8 +90,10 @@ static void name_parts(struct parts *out, const struct pb_event *base)
 			snprintf(id, sizeof id, "%s", event_id(base));
 		else
 			snprintf(id, sizeof id, "%s~%zu", event_id(base), i + 1);
-		event_set(out->list[i], "id", id);
+		if (event_set(out->list[i], "id", id) < 0)
+			return false;
 	}
+	return true;
 }
 
 void stage_pass(struct pb_self *self, struct pb_event *ev)
@@ -135,10 +137,15 @@ static void work(struct stage_worker *w, struct chain_job *job)
 	for (size_t i = 0; i < job->in.n && job->failed == 0; i++)
 		apply(w, job->in.list[i]);
 	w->job = NULL;
-	name_parts(&job->out, job->event);
+	if (job->failed == 0 && !name_parts(&job->out, job->event)) {
+		job->failed = -EBADMSG;
+		snprintf(job->reason, sizeof job->reason, "filter %s: no id can be made for what it made: "
+			 "that of the event is too long", w->self.name);
+	}
 	atomic_fetch_add(&w->stage->events, job->in.n);
 	atomic_fetch_add(&w->stage->passed, job->failed == 0 ? job->out.n : 0);
 	atomic_fetch_add(&w->stage->failures, job->failed != 0);
+	atomic_fetch_sub(&w->stage->in_flight, 1);
 	parts_free(&job->in);
 	job->in = job->out;
 	job->out = (struct parts){ 0 };
@@ -154,6 +161,7 @@ void chain_submit(struct chain_job *job)
 	}
 	struct stage *st = job->stages[job->at];
 	job->next = NULL;
+	atomic_fetch_add(&st->in_flight, 1);
 	pthread_mutex_lock(&st->lock);
 	*st->last = job;
 	st->last = &job->next;

@@ -59,7 +59,7 @@ struct stage {
 	struct chain_job *first, **last;
 	size_t n_waiting;		/* jobs in the queue */
 	bool stopping;
-	_Atomic uint64_t events, passed, failures;
+	_Atomic uint64_t events, passed, failures, in_flight;	/* in_flight: jobs queued or at work */
 };
 
 /* Workers without threads, their instances not opened. All arguments must outlive it. */

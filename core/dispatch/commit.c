@@ -16,6 +16,8 @@
 #include "event/event.h"
 #include "state/records.h"
 
+#define GROUP_MAX (8u << 20)	/* bytes of records; one entry may have more */
+
 void commit_init(struct commit *c, struct journal *journal, struct inbox *inbox,
 		 struct watermarks *watermarks)
 {
@@ -42,32 +44,38 @@ static _Noreturn void die(int failed)
 	_exit(1);
 }
 
-/* All entries' events, numbered, for the router. */
-static struct committed *collect(struct commit *c, struct commit_entry *list, uint64_t first_seq,
-				 int64_t accepted)
+/* Free what the router will not get. */
+static void drop(struct committed *got)
 {
-	size_t n = 0, bytes = 0;
-	for (struct commit_entry *e = list; e != NULL; e = e->next) {
+	for (size_t i = 0; got->in_memory && i < got->n; i++)
+		event_unref(got->events[i]);
+	buf_free(&got->marks);
+	free(got);
+}
+
+/* All entries' events and marks, for the router. Before they are on disk: from then on it must get them. NULL: out of
+ * memory. */
+static struct committed *collect(struct commit *c, const struct commit_entry *list)
+{
+	size_t n = 0, bytes = 0, at = 0;
+	for (const struct commit_entry *e = list; e != NULL; e = e->next) {
 		n += e->n;
 		for (size_t i = 0; i < e->n; i++)
 			bytes += event_size(e->events[i]);
 	}
 	bool fits = inbox_has_room(c->inbox, bytes);
 	struct committed *got = xcalloc(1, sizeof *got + (fits ? n : 0) * sizeof got->events[0]);
-	*got = (struct committed){ .first_seq = first_seq, .accepted = accepted, .n = n,
-				   .in_memory = fits, .bytes = fits ? bytes : 0,
+	*got = (struct committed){ .n = n, .in_memory = fits, .bytes = fits ? bytes : 0,
 				   .marks = BUF_INIT(BUF_MAX) };
-	size_t at = 0;
-	for (struct commit_entry *e = list; e != NULL; e = e->next) {
+	for (const struct commit_entry *e = list; e != NULL; e = e->next) {
 		buf_add(&got->marks, e->marks.data, e->marks.len);
-		for (size_t i = 0; i < e->n; i++, at++) {
-			event_set_seq(e->events[i], first_seq + at);
-			event_set_accepted(e->events[i], accepted);
-			if (fits)
-				got->events[at] = event_ref(e->events[i]);
-		}
+		for (size_t i = 0; i < e->n && fits; i++)
+			got->events[at++] = event_ref(e->events[i]);
 	}
-	return got;
+	if (got->marks.failed == 0)
+		return got;
+	drop(got);
+	return NULL;
 }
 
 /* When the block was on disk; `began` is when that was begun. */
@@ -84,68 +92,153 @@ static int64_t measure(struct commit *c, const struct pb_span parts[], size_t n,
 	return now;
 }
 
-static int append(struct commit *c, struct commit_entry *list)
+static void number(const struct commit_entry *list, uint64_t seq, int64_t accepted)
+{
+	for (const struct commit_entry *e = list; e != NULL; e = e->next)
+		for (size_t i = 0; i < e->n; i++) {
+			event_set_seq(e->events[i], seq++);
+			event_set_accepted(e->events[i], accepted);
+		}
+}
+
+/* One block of the entries' records, and of the watermarks that moved. */
+static int write_block(struct commit *c, const struct commit_entry *list, uint64_t *first_seq,
+		       int64_t *accepted)
 {
 	struct buf moved = BUF_INIT(BUF_MAX);
-	size_t n = 1;
+	size_t n = 1, i = 0;
 	uint32_t events = 0;
-	for (struct commit_entry *e = list; e != NULL; e = e->next, n++)
+	for (const struct commit_entry *e = list; e != NULL; e = e->next, n++)
 		events += (uint32_t)e->n;
 	struct pb_span *parts = xcalloc(n, sizeof *parts);
-	size_t i = 0;
-	for (struct commit_entry *e = list; e != NULL; e = e->next)
+	for (const struct commit_entry *e = list; e != NULL; e = e->next)
 		parts[i++] = e->records;
-	watermarks_take(c->watermarks, &moved);
-	if (moved.len > 0)
+	if (watermarks_take(c->watermarks, &moved) == 0 && moved.len > 0)
 		parts[i++] = buf_span(&moved);
-	uint64_t first_seq;
 	int64_t began = clock_fine(c->clock);
-	int failed = journal_append(c->journal, parts, i, events, &first_seq);
-	int64_t accepted = failed == 0 ? measure(c, parts, i, events, began) : 0;
+	int failed = journal_append(c->journal, parts, i, events, first_seq);
+	if (failed == 0)
+		*accepted = measure(c, parts, i, events, began);
+	else
+		watermarks_put_back(c->watermarks);
 	free(parts);
 	buf_free(&moved);
-	if (failed == -ENOSPC)
-		return failed;
-	if (failed < 0)
-		die(failed);
+	return failed;
+}
+
+static int append(struct commit *c, const struct commit_entry *list)
+{
+	uint64_t first_seq;
+	int64_t accepted = 0;
 	struct journal_stat stat;
-	struct committed *got = collect(c, list, first_seq, accepted);
+	struct committed *got = collect(c, list);
+	if (got == NULL)
+		return -ENOMEM;
+	int failed = write_block(c, list, &first_seq, &accepted);
+	if (failed < 0) {
+		if (failed != -ENOSPC && failed != -EMSGSIZE)
+			die(failed);
+		drop(got);
+		return failed;
+	}
 	journal_stat(c->journal, &stat);
+	number(list, first_seq, accepted);
+	got->first_seq = first_seq;
+	got->accepted = accepted;
 	got->end = stat.end;
 	inbox_committed(c->inbox, got);
 	return 0;
 }
 
-static void note_room(struct commit *c, int result)
+static void tell(struct commit *c, const char *type, const char *reason)
 {
-	if ((result < 0) == c->full)
-		return;
-	c->full = result < 0;
 	if (c->alarms != NULL)
-		alarms_tell(c->alarms, c->full ? "patchbay.store.full" : "patchbay.store.room",
-			    clock_wall(c->clock), "reason", c->full ? "no space on the disk, or max_size "
-			    "is reached" : "space has returned", NULL);
-	if (c->full)
-		log_error("the store is full: nothing more is accepted until space returns");
-	else
-		log_info("the store has room again");
+		alarms_tell(c->alarms, type, clock_wall(c->clock), "reason", reason, NULL);
+}
+
+static void say_room(struct commit *c)
+{
+	log_info("the store has room again");
+	tell(c, "patchbay.store.room", "space has returned");
+}
+
+/* That small ones still fit where a large one did not is no news. */
+static void note_room(struct commit *c, int result, size_t bytes)
+{
+	pthread_mutex_lock(&c->lock);
+	size_t before = c->refused;
+	if (result == -ENOSPC && bytes > before)
+		c->refused = bytes;
+	if (result == 0 && bytes >= before)
+		c->refused = 0;
+	if (before == 0 && c->refused > 0) {
+		log_error("the store is full: %s; senders are told to come back until space returns",
+			  journal_why_full(c->journal));
+		tell(c, "patchbay.store.full", journal_why_full(c->journal));
+	} else if (before > 0 && c->refused == 0) {
+		say_room(c);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void append_one(struct commit *c, struct commit_entry *e)
+{
+	struct commit_entry *next = e->next;
+	e->next = NULL;
+	e->result = append(c, e);
+	e->next = next;
+	note_room(c, e->result, e->records.len);
+}
+
+static int append_together(struct commit *c, struct commit_entry *list)
+{
+	size_t bytes = 0;
+	int result = append(c, list);
+	for (struct commit_entry *e = list; e != NULL; e = e->next) {
+		e->result = result;
+		bytes += e->records.len;
+	}
+	if (result == 0)
+		note_room(c, result, bytes);
+	return result;
+}
+
+static void append_all(struct commit *c, struct commit_entry *list)
+{
+	if (list->next != NULL && append_together(c, list) == 0)
+		return;
+	/* What is too much together may fit one by one. */
+	for (struct commit_entry *e = list; e != NULL; e = e->next)
+		append_one(c, e);
+}
+
+/* At least one of those that wait. Called with the lock held. */
+static struct commit_entry *take_group(struct commit *c)
+{
+	struct commit_entry *list = c->waiting, **end = &c->waiting;
+	size_t bytes = 0;
+	do {
+		bytes += (*end)->records.len;
+		end = &(*end)->next;
+	} while (*end != NULL && bytes + (*end)->records.len <= GROUP_MAX);
+	c->waiting = *end;
+	*end = NULL;
+	if (c->waiting == NULL)
+		c->last = &c->waiting;
+	return list;
 }
 
 /* Called and returns with the lock held. */
 static void lead(struct commit *c)
 {
-	struct commit_entry *list = c->waiting;
-	c->waiting = NULL;
-	c->last = &c->waiting;
+	struct commit_entry *list = take_group(c);
 	c->led = true;
 	pthread_mutex_unlock(&c->lock);
-	int result = append(c, list);
+	append_all(c, list);
 	pthread_mutex_lock(&c->lock);
 	c->led = false;
-	note_room(c, result);
 	for (struct commit_entry *e = list, *next; e != NULL; e = next) {
 		next = e->next;
-		e->result = result;
 		e->done = true;
 	}
 	pthread_cond_broadcast(&c->done);
@@ -175,9 +268,27 @@ void commit_wait_room(struct commit *c, int64_t ms)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void commit_freed(struct commit *c)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->refused > 0)
+		say_room(c);
+	c->refused = 0;
+	pthread_cond_broadcast(&c->room);
+	pthread_mutex_unlock(&c->lock);
+}
+
 void commit_room(struct commit *c)
 {
 	pthread_mutex_lock(&c->lock);
 	pthread_cond_broadcast(&c->room);
 	pthread_mutex_unlock(&c->lock);
+}
+
+bool commit_is_full(struct commit *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool full = c->refused > 0;
+	pthread_mutex_unlock(&c->lock);
+	return full;
 }

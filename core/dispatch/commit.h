@@ -3,7 +3,8 @@
  *
  * Whichever of the waiting threads is first leads: it appends what all have pending as
  * one block, hands the events to the router, and tells the others. While it
- * does, the next group gathers. There is no writer thread and no timer.
+ * does, the next group gathers. There is no writer thread and no timer. A group is of a size that
+ * is written in a moment; what is more waits for the next leader.
  */
 #ifndef DISPATCH_COMMIT_H
 #define DISPATCH_COMMIT_H
@@ -36,7 +37,7 @@ struct commit {
 	pthread_cond_t room;		/* space may have returned */
 	struct commit_entry *waiting, **last;
 	bool led;			/* some thread is appending */
-	bool full;			/* the last append found no room; logged once */
+	size_t refused;			/* bytes of the largest block that found no room since there was any; 0: there is room */
 	struct journal *journal;
 	struct inbox *inbox;
 	struct watermarks *watermarks;
@@ -53,12 +54,16 @@ struct commit {
 void commit_init(struct commit *, struct journal *, struct inbox *, struct watermarks *);
 /* Nobody may be waiting in it. */
 void commit_fini(struct commit *);
-/* Make the entry durable. 0, or -ENOSPC: nothing of it was stored. An I/O error ends the process: what is
- * on disk is no longer known. [any] */
+/* Make the entry durable. 0, or nothing of it was stored: -ENOSPC and -ENOMEM: not now; -EMSGSIZE: it is more than a
+ * block takes. An I/O error ends the process: what is on disk is no longer known. [any] */
 int commit_run(struct commit *, struct commit_entry *);
 /* Wait until room may have returned, at most `ms`. [any] */
 void commit_wait_room(struct commit *, int64_t ms);
-/* Space was freed, or everyone is to look at their stop flag. [any] */
+/* Did a block find no room, and neither was one as large stored since, nor space freed? [any] */
+bool commit_is_full(struct commit *);
+/* Space was freed. [any] */
+void commit_freed(struct commit *);
+/* Everyone who waits for room is to look at their stop flag. [any] */
 void commit_room(struct commit *);
 
 #endif

@@ -14,7 +14,7 @@ bool delivery_answer(struct pb_delivery *d, enum pb_code code, int64_t after, st
 	if (atomic_exchange(&d->answered, true))
 		return false;
 	struct outlet *o = d->batch->outlet;
-	d->code = code;
+	d->code = code > PB_UNTRIED && code <= PB_GONE ? code : PB_UNTRIED;
 	d->after = after > 0 ? after : 0;
 	if (text != NULL && text[0] != '\0')
 		d->text = strndup(text, DELIVERY_TEXT_MAX);

@@ -166,6 +166,14 @@ static void close_all(struct dispatch *d)
 		instance_close(&d->router.outlets[i]->self);
 }
 
+static void settle_removed(struct dispatch *d, struct report *report)
+{
+	int failed = recover_close_removed(&d->router);
+	if (failed < 0)
+		report_error(report, (struct place){ "state", 0 }, NULL, NULL,
+			     "cannot bring up the state: %s", strerror(-failed));
+}
+
 bool dispatch_open(struct dispatch *d, struct report *report)
 {
 	unsigned before = report->errors;
@@ -177,8 +185,12 @@ bool dispatch_open(struct dispatch *d, struct report *report)
 	for (size_t i = 0; i < d->n_feeds; i++)
 		open_one(&d->feeds[i]->self, report);
 	if (report->errors == before)
+		settle_removed(d, report);
+	if (report->errors == before)
 		return true;
 	close_all(d);
+	/* Nothing was begun, so the next start has nothing to make good. */
+	save_now(&d->router, true);
 	return false;
 }
 
@@ -235,11 +247,12 @@ void dispatch_free(struct dispatch *d)
 		outlet_fini(r->outlets[i]);
 		free(r->outlets[i]);
 	}
+	/* Their threads may be on their way out of an answer: before what that touches. */
+	for (size_t i = 0; i < d->n_uses; i++)
+		plugin_use_free(d->uses[i]);
 	commit_fini(&d->commit);
 	alarms_fini(&d->alarms);
 	router_fini(r);
-	for (size_t i = 0; i < d->n_uses; i++)
-		plugin_use_free(d->uses[i]);
 	free(d->uses);
 	free(d->feeds);
 	free(d->stages);

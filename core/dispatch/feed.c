@@ -18,7 +18,8 @@
 #include "state/rows.h"
 
 #define COMMIT_AT (1u << 20)		/* bytes pending that commit by themselves */
-#define BLOCK_MAX ((size_t)1 << 30)	/* bytes of one commit */
+/* Bytes of one commit: what a block takes, less the lanes' watermarks that go with it. */
+#define EMISSION_MAX (((size_t)1 << 30) - (16u << 20))
 #define ROOM_WAIT 1000			/* ms between looks for room, beside being told */
 #define RESTART_FIRST 1000
 #define RESTART_LONGEST 60000
@@ -28,9 +29,11 @@ void feed_init(struct feed *f, const struct config_instance *in, struct plugin_u
 {
 	*f = (struct feed){
 		.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
-		.open.records = BUF_INIT(BLOCK_MAX), .closed.records = BUF_INIT(BLOCK_MAX),
-		.marks = BUF_INIT(BLOCK_MAX),
+		.open.records = BUF_INIT(EMISSION_MAX), .closed.records = BUF_INIT(EMISSION_MAX),
+		.marks = BUF_INIT(EMISSION_MAX),
 	};
+	atomic_init(&f->doing, "stopped");
+	atomic_init(&f->reason, "");
 	instance_init(&f->self, in, use, env, worker);
 	f->self.feed = f;
 }
@@ -97,6 +100,13 @@ static void mark_put(struct mark_entry **marks, const char *key, struct pb_span 
 static void complete(struct feed *f, struct pb_event *ev)
 {
 	event_set_origin(ev, f->number);
+	if (event_id(ev)[0] == '\0') {		/* no event is without one */
+		char id[ID_TEXT_SIZE];
+		pthread_mutex_lock(&f->self.lock);
+		id_new(&f->self.ids, clock_wall(f->self.env->clock), id);
+		pthread_mutex_unlock(&f->self.lock);
+		event_set(ev, "id", id);
+	}
 	if (event_source(ev)[0] == '\0')
 		event_set(ev, "source", f->self.name);
 }
@@ -145,8 +155,12 @@ int feed_emit(struct feed *f, struct pb_event *const evs[], size_t n, const stru
 			event_unref(evs[i]);
 		return -ECANCELED;
 	}
-	assert(mark == NULL || (strlen(mark->key) <= MARK_KEY_MAX && mark->value.len <= MARK_VALUE_MAX));
-	bool packed = pack(f, &f->open, evs, n);
+	bool marked = mark == NULL || (strlen(mark->key) <= MARK_KEY_MAX && mark->value.len <= MARK_VALUE_MAX);
+	if (!marked)
+		log_write(PB_ERROR, f->self.title, "a mark is too long: its key %zu bytes of at most %d, its value "
+			  "%zu of %d; it is not stored, nor what belongs to it", strlen(mark->key), MARK_KEY_MAX,
+			  mark->value.len, MARK_VALUE_MAX);
+	bool packed = marked && pack(f, &f->open, evs, n);
 	add_unit(&f->open, evs, n, token, !packed);
 	if (packed && mark != NULL)
 		mark_put(&f->staged, mark->key, mark->value);
@@ -155,20 +169,29 @@ int feed_emit(struct feed *f, struct pb_event *const evs[], size_t n, const stru
 	return 0;
 }
 
-/* The marks go behind the events that they belong to, in the same block. */
-static void seal_marks(struct feed *f)
+/* The marks go behind the events that they belong to, in the same block. 0; -ENOMEM, -EMSGSIZE: the records are as they
+ * were. */
+static int seal_marks(struct feed *f)
 {
 	struct mark_entry *m, *next;
+	struct buf *records = &f->closed.records;
+	size_t before = records->len;
 	buf_reset(&f->marks);
 	if (f->staged == NULL)
-		return;
+		return 0;
 	HASH_ITER(hh, f->staged, m, next)
 		marks_add(&f->marks, &(struct mark){
 			.source = f->number, .key = { m->key, m->key_len },
 			.value = { m->value, m->value_len } });
-	size_t begun = record_begin(&f->closed.records, RECORD_MARK);
-	buf_add(&f->closed.records, f->marks.data, f->marks.len);
-	record_end(&f->closed.records, begun);
+	size_t begun = record_begin(records, RECORD_MARK);
+	buf_add(records, f->marks.data, f->marks.len);
+	record_end(records, begun);
+	int failed = f->marks.failed != 0 ? f->marks.failed : records->failed;
+	if (failed != 0) {
+		records->len = before;
+		records->failed = 0;
+	}
+	return failed;
 }
 
 static void keep_marks(struct feed *f)
@@ -179,6 +202,12 @@ static void keep_marks(struct feed *f)
 	marks_free(&f->staged);
 }
 
+static const char *why_not(int result)
+{
+	return result == -ENOSPC ? "the store is full" : result == -EMSGSIZE ? "too large to store" :
+	       "out of memory";
+}
+
 static void settle(struct feed *f, int result)
 {
 	struct emission *e = &f->closed;
@@ -186,15 +215,14 @@ static void settle(struct feed *f, int result)
 	atomic_fetch_add_explicit(result < 0 ? &f->refused : &f->accepted, e->n_events,
 				  memory_order_relaxed);
 	if (result < 0)
-		snprintf(f->reason, sizeof f->reason, "%s", "the store is full");
+		atomic_store(&f->reason, why_not(result));
 	f->settling = true;
 	for (size_t i = 0; i < e->n_units && settled != NULL; i++) {
 		const struct unit *u = &e->units[i];
 		struct pb_receipt receipt = {
 			.emission = e, .unit = u,
 			.outcome = result < 0 || u->failed ? PB_FAILED : PB_ACCEPTED,
-			.reason = result < 0 ? "the store is full" :
-				  u->failed ? "too large to store together" : "",
+			.reason = result < 0 ? why_not(result) : u->failed ? why_not(-EMSGSIZE) : "",
 		};
 		settled(f->self.state, u->token, &receipt);
 	}
@@ -202,18 +230,34 @@ static void settle(struct feed *f, int result)
 	emission_clear(e);
 }
 
+static int append(struct feed *f)
+{
+	f->entry = (struct commit_entry){
+		.records = buf_span(&f->closed.records), .marks = buf_span(&f->marks),
+		.events = f->closed.events, .n = f->closed.n_events,
+	};
+	return f->closed.records.len > 0 ? commit_run(f->commit, &f->entry) : 0;
+}
+
+/* It may be stored another time. */
+static bool not_now(int result)
+{
+	return result == -ENOSPC || result == -ENOMEM;
+}
+
 /* The append, again until there is room where the source cannot refuse. */
 static int store(struct feed *f)
 {
+	int sealed = -ENOMEM;
 	for (;;) {
-		f->entry = (struct commit_entry){
-			.records = buf_span(&f->closed.records), .marks = buf_span(&f->marks),
-			.events = f->closed.events, .n = f->closed.n_events,
-		};
-		int result = f->closed.records.len > 0 ? commit_run(f->commit, &f->entry) : 0;
-		if (result == 0 || f->self.plugin->source->may_refuse || atomic_load(&f->stopping))
+		if (sealed == -ENOMEM)
+			sealed = seal_marks(f);
+		int result = sealed == 0 ? append(f) : sealed;
+		if (!not_now(result) || f->self.plugin->source->may_refuse || atomic_load(&f->stopping))
 			return result;
+		atomic_store(&f->doing, "full");
 		commit_wait_room(f->commit, ROOM_WAIT);
+		atomic_store(&f->doing, "running");
 	}
 }
 
@@ -225,14 +269,13 @@ int feed_commit(struct feed *f)
 	struct emission open = f->open;
 	f->open = f->closed;
 	f->closed = open;
-	seal_marks(f);
 	int result = store(f);
 	if (result == 0)
 		keep_marks(f);
 	else
 		marks_free(&f->staged);
 	settle(f, result);
-	return result < 0 && !f->self.plugin->source->may_refuse ? -ECANCELED : 0;
+	return not_now(result) && !f->self.plugin->source->may_refuse ? -ECANCELED : 0;
 }
 
 static void clear_wake(struct feed *f)
@@ -253,6 +296,8 @@ static int sleep_on(struct feed *f, int fd, int64_t timeout)
 		clear_wake(f);
 	if (atomic_load(&f->stopping))
 		return 0;
+	if (n > 0 && (fds[1].revents & POLLNVAL) != 0)
+		return -EBADF;
 	return n > 0 && fds[1].revents != 0;
 }
 
@@ -299,8 +344,8 @@ static void *run(void *arg)
 {
 	struct feed *f = arg;
 	int64_t pause = RESTART_FIRST;
-	atomic_store(&f->running, true);
 	for (;;) {
+		atomic_store(&f->doing, "running");
 		int64_t began = clock_mono(f->self.env->clock);
 		int failed = f->self.plugin->source->run(f->self.state);
 		feed_commit(f);
@@ -310,17 +355,21 @@ static void *run(void *arg)
 			pause = RESTART_FIRST;
 		log_write(PB_ERROR, f->self.title, "stopped by itself (%d); again in %lld s", failed,
 			  (long long)(pause / 1000));
-		snprintf(f->reason, sizeof f->reason, "stopped by itself (%d)", failed);
+		atomic_store(&f->reason, "it stopped by itself, see the log");
+		atomic_fetch_add(&f->restarts, 1);
+		atomic_store(&f->doing, "paused");
 		if (!pause_for(f, pause))
 			break;
 		pause = pause * 2 > RESTART_LONGEST ? RESTART_LONGEST : pause * 2;
 	}
-	atomic_store(&f->running, false);
+	atomic_store(&f->doing, "stopped");
 	return NULL;
 }
 
 int feed_start(struct feed *f)
 {
+	if (f->wake_fd < 0)
+		return -EMFILE;
 	int failed = thread_start(&f->thread, f->self.name, run, f);
 	f->started = failed == 0;
 	return failed;

@@ -63,12 +63,14 @@ struct feed {
 	struct mark_entry *marks_kept;	/* committed since the start */
 	struct commit_entry entry;	/* our place in a group commit */
 	int wake_fd;
-	_Atomic bool stopping, reopen, running;
+	_Atomic bool stopping, reopen;
+	_Atomic(const char *) doing;	/* "running", "full" (waits for room), "paused" (stopped by itself), "stopped" */
+	_Atomic(const char *) reason;	/* the last failure, "" */
+	_Atomic uint64_t restarts;
 	bool stop_seen;			/* pb_wait() has said so once */
 	pthread_t thread;
 	bool started;
 	_Atomic uint64_t accepted, refused;	/* events */
-	char reason[128];		/* the last failure */
 };
 
 /* Make ready; the instance is the caller's to open. */

@@ -66,7 +66,7 @@ void inbox_take(struct inbox *in, struct intake *got)
 	in->chained = NULL;
 	in->calls = NULL;
 	in->calls_last = &in->calls;
-	in->saved = false;
+	in->saved = in->poked = false;
 	pthread_mutex_unlock(&in->lock);
 }
 
@@ -87,7 +87,7 @@ void intake_free(struct intake *got)
 
 static bool holds_nothing(const struct inbox *in)
 {
-	return in->committed == NULL && in->chained == NULL && in->calls == NULL && !in->saved &&
+	return !in->poked && in->committed == NULL && in->chained == NULL && in->calls == NULL && !in->saved &&
 	       atomic_load(&in->answers) == NULL;
 }
 
@@ -112,6 +112,7 @@ void inbox_wait(struct inbox *in, int64_t ms)
 void inbox_wake(struct inbox *in)
 {
 	pthread_mutex_lock(&in->lock);
+	in->poked = true;
 	pthread_cond_signal(&in->wake);
 	pthread_mutex_unlock(&in->lock);
 }

@@ -51,6 +51,7 @@ struct inbox {
 	struct inbox_call *calls, **calls_last;
 	bool saved;			/* the saver has finished a batch */
 	int saved_result;
+	bool poked;			/* by inbox_wake() */
 	bool closed;			/* no router any more: calls are refused */
 	_Atomic(struct pb_delivery *) answers;	/* newest first */
 	_Atomic bool asleep;

@@ -97,6 +97,20 @@ bool lane_takes_up(const struct lane *lane, uint64_t seq)
 	return c != NULL;
 }
 
+void lane_uncover(struct lane *lane)
+{
+	uint64_t place = lane->live ? lane->router->next : lane->next;
+	struct covered *c, *next;
+	HASH_ITER(hh, lane->covered, c, next) {
+		if (c->seq >= place)
+			continue;
+		HASH_DEL(lane->covered, c);
+		if (c->due_ms >= 0)
+			stragglers_expect(lane, c->due_ms);
+		free(c);
+	}
+}
+
 struct covered *lane_take_covered(struct lane *lane, uint64_t seq)
 {
 	struct covered *c;
@@ -191,6 +205,7 @@ static void add_loose(struct lane *lane, struct slot *slot)
 	append(&lane->loose_head, &lane->loose_tail, slot);
 	HASH_ADD(hh, lane->loose, seq, sizeof slot->seq, slot);
 	lane->n_loose++;
+	lane->loose_bytes += event_size(slot->event);
 }
 
 struct slot *lane_push_loose(struct lane *lane, const struct pb_event *ev, uint64_t seq,
@@ -267,6 +282,7 @@ void lane_settled(struct slot *slot)
 		detach(&lane->loose_head, &lane->loose_tail, slot);
 		HASH_DEL(lane->loose, slot);
 		lane->n_loose--;
+		lane->loose_bytes -= event_size(slot->event);
 		stragglers_room(lane);
 	} else {
 		if (slot->seq > lane->settled_top)

@@ -42,7 +42,7 @@ struct slot {
 	bool forgotten;			/* its row goes and none takes its place */
 	const struct pb_event *event;	/* as stored */
 	struct parts parts;		/* what filters made of it; empty: the event itself */
-	unsigned char *done;		/* bit i: part i is delivered; NULL: none */
+	unsigned char *done;		/* how many parts, and which are delivered; NULL: none */
 	size_t n_done;
 	size_t n_saved;			/* of them in its row */
 	char *restored;			/* `done` of its row, until filters have made the parts */
@@ -85,6 +85,7 @@ struct lane {
 	struct slot *loose;		/* hash by seq */
 	struct slot *loose_head, *loose_tail;
 	struct covered *covered;	/* hash by seq */
+	size_t loose_bytes;
 	size_t n_loose, n_flying;	/* n_flying: slots FLYING */
 	size_t settled_past_head;	/* settled while the head was not */
 	uint64_t settled_top;		/* the last event settled: what is before it was passed */
@@ -126,6 +127,9 @@ struct slot *lane_next_ready(struct lane *, const struct slot *after);
 void lane_cover(struct lane *, uint64_t seq, const struct straggler_row *);
 /* Is the event one of those? It is the caller's then, to be freed. */
 struct covered *lane_take_covered(struct lane *, uint64_t seq);
+/* Forget those that the lane has passed without taking them up, since its route does not want them now: a straggler among
+ * them comes back like any other. */
+void lane_uncover(struct lane *);
 /* Will a strict lane take the event up in its place, when it comes by? */
 bool lane_takes_up(const struct lane *, uint64_t seq);
 /* A slot at the end of a strict lane's window for an event that has a row: it waits in its place until it is due. */

@@ -13,6 +13,7 @@
 #include "event/event.h"
 
 #define MATCHES_MAX 4096
+#define MATCHES_BYTES (8u << 20)
 
 struct match {
 	UT_hash_handle hh;
@@ -39,7 +40,7 @@ static bool type_matches(const struct route *route, const char *type)
 
 static struct match *match_new(struct router *r, const struct pb_event *ev, const char *key, size_t len)
 {
-	if (HASH_COUNT(r->matches) >= MATCHES_MAX)
+	if (HASH_COUNT(r->matches) >= MATCHES_MAX || r->match_bytes >= MATCHES_BYTES)
 		router_matches_free(r);
 	struct match *m = xcalloc(1, sizeof *m + len);
 	memcpy(m->key, key, len);
@@ -51,6 +52,7 @@ static struct match *match_new(struct router *r, const struct pb_event *ev, cons
 		m->routes = xrealloc(m->routes, m->n + 1, sizeof(struct route *));
 		m->routes[m->n++] = route;
 	}
+	r->match_bytes += sizeof *m + len + m->n * sizeof(struct route *);
 	HASH_ADD_KEYPTR(hh, r->matches, m->key, len, m);
 	return m;
 }
@@ -73,6 +75,7 @@ struct route **router_match(struct router *r, const struct pb_event *ev, size_t 
 void router_matches_free(struct router *r)
 {
 	struct match *m, *next;
+	r->match_bytes = 0;
 	HASH_ITER(hh, r->matches, m, next) {
 		HASH_DEL(r->matches, m);
 		free(m->routes);

@@ -124,6 +124,10 @@ static void batch_add(struct batch *b, size_t most, struct slot *slot)
 
 static void send_from(struct outlet *o, struct lane *lane, size_t most)
 {
+	/* Without filters a slot is one delivery, and a batch need not be larger than what there is. */
+	size_t slots = lane->count + lane->n_loose;
+	if (lane->route->n_stages == 0 && slots < most)
+		most = slots;
 	struct batch *b = batch_new(o, most);
 	struct slot *slot = NULL;
 	while (b->n < most && (slot = lane_next_ready(lane, slot)) != NULL)
@@ -163,4 +167,15 @@ void outlet_open_again(struct outlet *o)
 {
 	if (o->breaker.state == BREAKER_OPEN)
 		timer_set(&o->router->timers, &o->timer, o->breaker.until);
+}
+
+void outlet_watch(struct outlet *o)
+{
+	int64_t since = atomic_load(&o->sender->since);
+	int64_t took = router_now(o->router) - since, timeout = options_int(o->config->options, "timeout");
+	if (atomic_load(&o->sender->calling) != o || took <= timeout || o->late_since == since)
+		return;
+	o->late_since = since;
+	log_write(PB_WARN, o->self.title, "the plugin has not come back from %s for %lld s: longer than timeout",
+		  o->async ? "submit()" : "write()", (long long)(took / 1000));
 }

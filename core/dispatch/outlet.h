@@ -45,6 +45,10 @@ struct outlet {
 	uint64_t opened;		/* times the breaker opened */
 	struct histogram latency;	/* from commit to the sink's yes: µs, SINK_SECONDS */
 	struct histogram attempts;	/* from going out to the answer, whatever it says; likewise */
+	bool failing;			/* the last answer was no success */
+	bool said;			/* … and the log says so */
+	int64_t said_ms;
+	int64_t late_since;		/* the call that was said to be late */
 	char reason[256];		/* the last failure */
 };
 
@@ -57,6 +61,8 @@ void outlet_fini(struct outlet *);
 void outlet_add_lane(struct outlet *, struct lane *);
 /* Send what may go out now. The router's thread. */
 void outlet_pump(struct outlet *);
+/* Say it, once, when the plugin stays in a call for longer than `timeout`. */
+void outlet_watch(struct outlet *);
 /* The breaker has opened: come back for the probe. */
 void outlet_open_again(struct outlet *);
 

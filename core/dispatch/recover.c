@@ -17,7 +17,6 @@
 struct known {
 	UT_hash_handle hh;
 	uint32_t number;
-	bool used;
 	char key[];		/* kind, name */
 };
 
@@ -25,6 +24,8 @@ struct names {
 	struct known *all;
 	uint32_t last;		/* the highest number given */
 	struct state_batch *to;
+	bool given;		/* something is new that must be on disk before an event is */
+	uint64_t lost_from;	/* the state is lost: the journal's first event; 0: it is not */
 };
 
 static struct known *names_add(struct names *n, char kind, const char *name, uint32_t number)
@@ -54,11 +55,11 @@ static uint32_t number_of(struct names *n, enum name_kind kind, const char *name
 	HASH_FIND_STR(n->all, key, k);
 	free(key);
 	*is_new = k == NULL;
+	n->given = n->given || *is_new;
 	if (k == NULL) {
 		k = names_add(n, (char)kind, name, n->last + 1);
 		rows_put_name(n->to, &(struct name_row){ kind, k->number, name });
 	}
-	k->used = true;
 	return k->number;
 }
 
@@ -71,27 +72,28 @@ static void names_free(struct names *n)
 	}
 }
 
-/* A lane that is new begins with `begin`. */
-static int place_lane(struct router *r, struct lane *lane, bool is_new, uint64_t begin)
+/* A lane that is new begins with what comes next; if nobody knows what is new, with all there is. */
+static int place_lane(struct router *r, struct names *names, struct lane *lane, bool is_new)
 {
-	uint64_t at = begin;
+	uint64_t at = r->next;
 	int failed = is_new ? -ENOENT : rows_get_lane(r->state, lane->number, &at);
 	if (failed == -ENOENT)
-		at = begin;
+		at = names->lost_from != 0 ? names->lost_from : r->next;
 	else if (failed < 0)
 		return failed;
+	names->given = names->given || failed == -ENOENT;
 	lane->next = at;
 	lane->saved = failed == -ENOENT ? UINT64_MAX : at;
 	lane->unsaved = failed == -ENOENT;	/* from here on it counts, whatever happens */
 	return 0;
 }
 
-static int number_lanes(struct router *r, struct names *names, uint64_t begin)
+static int number_lanes(struct router *r, struct names *names)
 {
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		bool is_new;
 		r->lanes[i]->number = number_of(names, NAME_LANE, r->lanes[i]->title, &is_new);
-		int failed = place_lane(r, r->lanes[i], is_new, begin);
+		int failed = place_lane(r, names, r->lanes[i], is_new);
 		if (failed < 0)
 			return failed;
 	}
@@ -124,9 +126,21 @@ static void number_sources(struct recover *rec, struct names *names)
 	}
 }
 
-/* Watermarks and marks of the blocks that the state does not have yet. To a fresh state lanes' numbers of before mean nothing;
- * those of sources are given first, and mostly the same again. */
-static int read_tail(struct router *r, bool fresh)
+static void take_watermarks(struct router *r, struct pb_span data)
+{
+	struct watermark w;
+	for (size_t at = 0; watermarks_next(data, &at, &w); ) {
+		struct lane *lane = w.lane < r->n_numbers ? r->by_number[w.lane] : NULL;
+		if (lane == NULL || w.seq <= lane->next)
+			continue;
+		lane->next = w.seq;
+		lane->unsaved = true;
+	}
+}
+
+/* Watermarks and marks of the blocks that the state does not have yet. The watermarks of a state that is lost may be of
+ * other lanes than those that have their numbers now. */
+static int read_tail(struct router *r, bool lost)
 {
 	struct record rec;
 	int got;
@@ -134,16 +148,10 @@ static int read_tail(struct router *r, bool fresh)
 	if (c == NULL)
 		return -ENOMEM;
 	while ((got = journal_next(r->journal, c, &rec)) > 0) {
-		struct watermark w;
 		if (rec.kind == RECORD_MARK)
 			save_mark(r, rec.block_end, rec.data);
-		for (size_t at = 0; !fresh && rec.kind == RECORD_WATERMARK && watermarks_next(rec.data, &at, &w); ) {
-			struct lane *lane = w.lane < r->n_numbers ? r->by_number[w.lane] : NULL;
-			if (lane != NULL && w.seq > lane->next) {
-				lane->next = w.seq;
-				lane->unsaved = true;
-			}
-		}
+		else if (rec.kind == RECORD_WATERMARK && !lost)
+			take_watermarks(r, rec.data);
 	}
 	journal_cursor_close(r->journal, c);
 	return got;
@@ -185,8 +193,8 @@ static int close_lane(struct router *r, struct removal *rm, const char *title, u
 	if (failed == 0) {
 		failed = rows_each_straggler(r->state, number, 0, remove_straggler, rm);
 		rows_del_lane(rm->to, number);
-		log_warn("route and sink '%s' are no longer configured: %llu deliveries that waited "
-			 "are dead (removed); of %llu further events those it wanted are not delivered",
+		log_warn("the configuration no longer has '%s' (route and sink): %llu deliveries that waited "
+			 "there are dead letters now (removed); %llu later events were not looked at for it",
 			 title, (unsigned long long)rm->moved,
 			 (unsigned long long)(at < r->next ? r->next - at : 0));
 	}
@@ -196,18 +204,6 @@ static int close_lane(struct router *r, struct removal *rm, const char *title, u
 	if (dead || rm->moved > 0) {
 		r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
 		r->removed[r->n_removed++] = number;
-	}
-	return failed;
-}
-
-static int close_removed(struct router *r, struct names *names)
-{
-	struct known *k, *next;
-	int failed = 0;
-	HASH_ITER(hh, names->all, k, next) {
-		struct removal rm = { .r = r, .to = names->to };
-		if (k->key[0] == NAME_LANE && !k->used && failed == 0)
-			failed = close_lane(r, &rm, k->key + 1, k->number);
 	}
 	return failed;
 }
@@ -224,8 +220,10 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 	}
 	if (fixed.due_ms < lane->next_due_ms)
 		lane->next_due_ms = fixed.due_ms;
-	if (key.seq >= lane->next)	/* it waits in place, or the watermark behind it was not saved */
+	if (key.seq >= lane->next) {	/* it waits in place, or the watermark behind it was not saved */
+		fixed.first_ms = stragglers_first(lane->router, &fixed);
 		lane_cover(lane, key.seq, &fixed);
+	}
 	return true;
 }
 
@@ -275,51 +273,65 @@ static int ready_lanes(struct router *r)
 	return 0;
 }
 
-/* The state has gone missing: what was delivered is not known any more. */
-static void begin_anew(struct router *r)
+/* A new store, or one whose state is gone. */
+static void begin_meta(struct router *r, struct names *names)
 {
 	struct journal_stat stat;
+	struct id_gen gen;
+	id_gen_init(&gen);
+	id_new(&gen, router_wall(r), r->meta.node);
+	r->meta.applied = (struct journal_pos){ 0 };
 	journal_stat(r->journal, &stat);
-	r->kept_below = stat.first_seq;
-	if (stat.first_seq < r->next)
-		log_error("there is a journal but no state, so a new one is made: events %llu to %llu are delivered "
-			  "again; dead letters, deliveries that waited for another attempt, and kept events "
-			  "are lost", (unsigned long long)stat.first_seq, (unsigned long long)r->next - 1);
+	if (stat.first_seq == stat.next_seq)
+		return;
+	names->lost_from = stat.first_seq;
+	log_error("THE STATE IS LOST, but the journal holds events %llu to %llu: every sink gets all of them "
+		  "that its routes want, most of them again; dead letters and what waited for another attempt "
+		  "are known no more", (unsigned long long)stat.first_seq,
+		  (unsigned long long)stat.next_seq - 1);
 }
 
-static void note_meta(struct router *r, bool fresh)
+static int read_meta(struct router *r, struct names *names)
 {
-	if (fresh) {
-		begin_anew(r);
-		struct id_gen gen;
-		id_gen_init(&gen);
-		id_new(&gen, router_wall(r), r->meta.node);
-		r->meta.applied = (struct journal_pos){ 0 };
-		return;
-	}
+	int failed = rows_get_meta(r->state, &r->meta);
+	if (failed == -ENOENT)
+		begin_meta(r, names);
+	if (failed < 0)
+		return failed == -ENOENT ? 0 : failed;
 	if (r->meta.kept_below > r->kept_below)
 		r->kept_below = r->meta.kept_below;
 	if (!r->meta.clean)
 		log_info("the last run did not end cleanly: what was in flight is delivered again");
+	return 0;
+}
+
+static int free_space(struct router *r, struct names *names)
+{
+	struct known *k, *next;
+	size_t n = 0;
+	uint32_t *lanes = xcalloc(HASH_COUNT(names->all) + 1, sizeof *lanes);
+	HASH_ITER(hh, names->all, k, next)
+		if (k->key[0] == NAME_LANE)
+			lanes[n++] = k->number;
+	int failed = space_start(r, lanes, n);
+	free(lanes);
+	return failed;
 }
 
 static int run(struct recover *rec, struct names *names)
 {
 	struct router *r = rec->router;
-	int failed = rows_get_meta(r->state, &r->meta);
-	if (failed < 0 && failed != -ENOENT)
-		return failed;
-	bool fresh = failed == -ENOENT;
-	note_meta(r, fresh);
-	failed = rows_each_name(r->state, each_name, names);
+	int failed = read_meta(r, names);
+	if (failed == 0)
+		failed = rows_each_name(r->state, each_name, names);
+	if (failed == 0)
+		failed = free_space(r, names);
 	if (failed < 0)
 		return failed;
 	number_sources(rec, names);
-	failed = number_lanes(r, names, fresh ? r->kept_below : r->next);
+	failed = number_lanes(r, names);
 	if (failed == 0)
-		failed = read_tail(r, fresh);
-	if (failed == 0)
-		failed = close_removed(r, names);
+		failed = read_tail(r, names->lost_from != 0);
 	if (failed == 0)
 		failed = restore_sinks(r);
 	if (failed == 0)
@@ -327,15 +339,37 @@ static int run(struct recover *rec, struct names *names)
 	if (failed < 0)
 		return failed;
 	watermarks_init(&r->watermarks, r->n_numbers);
-	return save_now(r, false);
+	failed = save_now(r, false);
+	/* The saver tries again, and says so; but the journal must not speak of numbers that nobody knows. */
+	return failed == -ENOSPC && !names->given ? 0 : failed;
 }
 
 bool recover_run(struct recover *rec, struct pb_error *err)
 {
 	struct names names = { .to = &rec->router->open.batch };
 	int failed = run(rec, &names);
-	if (failed < 0)
+	if (failed == -ENOSPC)
+		error_add(err, NULL, "no space to save the state, which must be told of new sources, sinks or "
+			  "routes before they begin: free some, or start once without them");
+	else if (failed < 0)
 		error_add(err, NULL, "cannot read or bring up the state: %s", strerror(-failed));
 	names_free(&names);
 	return failed == 0;
+}
+
+int recover_close_removed(struct router *r)
+{
+	struct names names = { .to = &r->open.batch };
+	struct known *k, *next;
+	int failed = rows_each_name(r->state, each_name, &names);
+	HASH_ITER(hh, names.all, k, next) {
+		struct removal rm = { .r = r, .to = names.to };
+		bool used = k->number < r->n_numbers && r->by_number[k->number] != NULL;
+		if (k->key[0] == NAME_LANE && !used && failed == 0)
+			failed = close_lane(r, &rm, k->key + 1, k->number);
+	}
+	names_free(&names);
+	if (failed == 0)
+		failed = save_now(r, false);
+	return failed == -ENOSPC ? 0 : failed;	/* with the first save that finds space */
 }

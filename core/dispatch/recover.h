@@ -13,8 +13,11 @@ struct recover {
 };
 
 /* Number sources, lanes and sinks (new names get new numbers, kept for good), read each lane's place, bring marks and
- * watermarks up to the journal's end, and close the lanes that the configuration no longer has: their stragglers are dead with reason
- * `removed`. Routes' `from` is filled in. False after error_add(). Before any thread runs. */
+ * watermarks up to the journal's end. Routes' `from` is filled in. False after error_add(). Before any thread runs. */
 bool recover_run(struct recover *, struct pb_error *);
+
+/* Every instance is open, so the configuration stands: the lanes that it no longer has are closed, what waited in them is
+ * dead. 0 or -errno. */
+int recover_close_removed(struct router *);
 
 #endif

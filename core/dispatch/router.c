@@ -38,6 +38,11 @@ static void tick(struct timer *t)
 	save_calls_late(r);
 	r->space_due = true;
 	tell_damage(r);
+	for (size_t i = 0; i < r->n_outlets; i++)
+		outlet_watch(r->outlets[i]);
+	for (size_t i = 0; i < r->n_lanes; i++)
+		if (r->lanes[i]->covered != NULL)
+			lane_uncover(r->lanes[i]);
 	log_flush();
 	timer_set(&r->timers, t, router_now(r) + TICK);
 }
@@ -50,6 +55,7 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 	*r = (struct router){
 		.clock = clock, .journal = journal, .state = state, .next = stat.next_seq,
 		.routed = stat.end, .wall_offset = clock_wall(clock) - clock_mono(clock),
+		.started_wall = clock_wall(clock),
 		.kept_below = stat.first_seq, .tick = { .fire = tick },
 	};
 	r->last_save = r->last_event = clock_mono(clock);
@@ -215,7 +221,10 @@ static void route_committed(struct router *r, struct committed *c)
 		timeline_note(&r->timeline, c->first_seq, c->accepted / 1000 + r->wall_offset);
 	}
 	save_mark(r, c->end, buf_span(&c->marks));
-	r->save_pending = r->save_pending || c->marks.len > 0;
+	if (c->marks.len > 0) {
+		r->save_pending = true;
+		r->last_event = router_now(r);
+	}
 	r->routed = c->end;
 	buf_free(&c->marks);
 	free(c);

@@ -90,9 +90,11 @@ struct router {
 	struct outlet **outlets;
 	size_t n_outlets;
 	struct match *matches;
+	size_t match_bytes;
 	uint64_t next;			/* the first event not routed yet */
 	struct journal_pos routed;	/* the end of the last block routed */
 	int64_t wall_offset;		/* engine's wall clock less monotonic: steady while we run */
+	int64_t started_wall;
 	struct journal_cursor *cursor;	/* catch-up's */
 	uint64_t cursor_seq;		/* what it reads next */
 	size_t catchup_turn;
@@ -103,6 +105,7 @@ struct router {
 	struct moved_mark *marks;
 	struct save open, saving;	/* being gathered; with the saver */
 	bool save_busy;
+	bool start_unsaved;		/* what the start found is not on disk yet: rows cannot be counted */
 	bool save_pending;		/* progress was made since the last save began */
 	struct meta_row meta;		/* as it was at the start */
 	int64_t urgent_since;		/* a row is in `open` since then, 0: none */
@@ -173,6 +176,8 @@ void settle_passed(struct lane *);
 void stragglers_due(struct lane *);
 /* A straggler at work is done: there may be room for more of those that are due. */
 void stragglers_room(struct lane *);
+/* The wall clock time of a row's first failure, as this run counts. */
+int64_t stragglers_first(const struct router *, const struct straggler_row *);
 /* Look at the rows again not later than `due_ms` (engine wall clock). */
 void stragglers_expect(struct lane *, int64_t due_ms);
 
@@ -194,7 +199,8 @@ void save_calls_late(struct router *);
 /* Start a save if one is due; when the next will be (monotonic), TIMER_NEVER when nothing is to be saved. */
 int64_t save_turn(struct router *);
 void save_finished(struct router *, int result);
-/* All that is known, at once: at start, before any thread runs. 0 or -errno. */
+/* All that is known, at once: at start, before any thread runs. 0; -ENOSPC: it goes with the first save that finds
+ * space; -errno. */
 int save_now(struct router *, bool clean);
 /* All that is known, with the clean mark, and wait for it: at the end, the saver having ended. */
 void save_last(struct router *);
@@ -203,6 +209,9 @@ void save_last(struct router *);
 /* The oldest segment that nobody needs: put what its stragglers and dead letters need into `kept`. Not while
  * a save is under way: it would move rows while they are counted. */
 void space_turn(struct router *);
+/* At start, `lanes` being all that ever were: give up the segments that the state, as it is on disk, needs no more. It
+ * may be they that leave no space to save it. 0 or -errno. */
+int space_start(struct router *, const uint32_t lanes[], size_t n);
 /* A row that may need a kept event goes. */
 void space_release(struct router *, uint64_t seq);
 /* A save is on disk: forget its counts, and give up the segments it made free. */

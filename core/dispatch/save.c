@@ -247,16 +247,24 @@ void save_finished(struct router *r, int result)
 	r->save_busy = false;
 	if (result < 0)
 		die(result);
+	r->start_unsaved = false;
 	release(r, &r->saving);
 	r->save_pending = true;
 }
 
-int save_now(struct router *r, bool clean)
+static int apply(struct router *r, bool clean)
 {
 	gather(r, clean);
 	int failed = state_apply(r->state, &r->open.batch);
 	if (failed == 0)
 		batch_reset(&r->open.batch);
+	return failed;
+}
+
+int save_now(struct router *r, bool clean)
+{
+	int failed = apply(r, clean);
+	r->start_unsaved = r->save_pending = failed == -ENOSPC;
 	return failed;
 }
 
@@ -271,11 +279,11 @@ void save_last(struct router *r)
 		return;		/* the saver has said why */
 	/* Rows first, for all that others have passed; then the watermarks, which may pass them now. */
 	settle_passed_all(r);
-	int failed = save_now(r, false);
+	int failed = apply(r, false);
 	if (failed == 0) {
 		r->saves++;
 		release(r, &r->open);
-		failed = save_now(r, true);
+		failed = apply(r, true);
 	}
 	if (failed < 0)
 		log_error("cannot save the state: %s; what was answered last may be repeated",

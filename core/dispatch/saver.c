@@ -52,9 +52,10 @@ static void *run(void *arg)
 		if (saver_step(s))
 			continue;
 		pthread_mutex_lock(&s->lock);
-		if (!s->stopping && (!s->busy || s->full))
+		bool idle = !s->busy || s->full;
+		ended = s->stopping && idle;
+		if (!ended && idle)	/* woken to stop, it tries once more */
 			cond_wait_ms(&s->wake, &s->lock, s->full ? FULL_PAUSE : -1);
-		ended = s->stopping && (!s->busy || s->full);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return NULL;

@@ -42,6 +42,8 @@ static void hand_over(struct batch *b, bool stopping)
 {
 	const struct pb_self *self = &b->outlet->self;
 	const struct pb_sink *sink = self->plugin->sink;
+	atomic_store(&b->outlet->sender->since, clock_mono(self->env->clock));
+	atomic_store(&b->outlet->sender->calling, b->outlet);
 	if (stopping) {
 		answer_rest(b);
 	} else if (b->outlet->async) {
@@ -50,6 +52,7 @@ static void hand_over(struct batch *b, bool stopping)
 		sink->write(self->state, b->list, b->n);
 		answer_rest(b);
 	}
+	atomic_store(&b->outlet->sender->calling, NULL);
 	batch_unref(b);
 }
 

@@ -7,6 +7,7 @@
 #define DISPATCH_SENDER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/clock.h"
@@ -18,6 +19,8 @@ struct sender {
 	pthread_cond_t wake;
 	pthread_cond_t ended_cond;
 	struct batch *first, **last;
+	_Atomic(const struct outlet *) calling;	/* whose plugin the thread is in, NULL: none; [any] */
+	_Atomic int64_t since;		/* monotonic ms when that began */
 	bool stopping;			/* what is in the queue is answered untried */
 	bool reopen;
 	bool ended;			/* the thread has left its loop */

@@ -5,6 +5,7 @@
  * the answers. What fails in a relaxed lane gets a row and leaves; in a strict lane it waits in its place.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "event/event.h"
 
 #define AGED_MS 1000
+#define SAID_EVERY 60000		/* ms between two lines of a sink that works by turns */
 #define AGED_PASSED 256
 
 /* From best to worst: which answer decides when a slot's deliveries are answered differently. */
@@ -105,9 +107,9 @@ static void make_dead(struct router *r, struct slot *slot, enum dead_reason reas
 	dead_added(lane);
 	lane->died[reason]++;
 	set_urgent(r);
-	log_write(PB_WARN, lane->outlet->self.title, "event %llu of route %s is dead (%s): %s",
-		  (unsigned long long)slot->seq, lane->route->config->name, dead_reason_name(reason),
-		  slot->text != NULL ? slot->text : "no reason given");
+	log_write(PB_WARN, lane->outlet->self.title, "event %s (%s) of route %s is dead (%s): %s",
+		  event_id(slot->event), event_type(slot->event), lane->route->config->name,
+		  dead_reason_name(reason), slot->text != NULL ? slot->text : "no reason given");
 	tell_dead(r, slot, reason);
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
@@ -204,6 +206,29 @@ static void note_up(struct router *r, struct outlet *o)
 	tell_sink(r, o, "patchbay.sink.up", NULL);
 }
 
+/* The first failure and the first success after it are worth a line; not every one, if they alternate. */
+static void note_fails(struct router *r, struct outlet *o, const char *why)
+{
+	o->failed++;
+	if (o->failing || o->breaker.state != BREAKER_CLOSED)
+		return;
+	o->failing = true;
+	o->said = o->said_ms == 0 || router_now(r) - o->said_ms >= SAID_EVERY;
+	if (!o->said)
+		return;
+	o->said_ms = router_now(r);
+	log_write(PB_WARN, o->self.title, "a delivery failed: %s", why);
+}
+
+static void note_works(struct outlet *o)
+{
+	o->delivered++;
+	if (o->failing && o->said)
+		log_write(PB_INFO, o->self.title, "delivers again");
+	o->failing = false;
+	o->reason[0] = '\0';	/* what status shows is a present fault */
+}
+
 /* What the answer says of the sink as a whole. */
 static void note_sink(struct router *r, struct outlet *o, const struct pb_delivery *d)
 {
@@ -234,10 +259,10 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 	if (d->code <= PB_GONE)
 		o->answers[d->code]++;
 	if (d->code == PB_OK) {
-		o->delivered++;
+		note_works(o);
 		sink_worked(o);
 	} else if (d->code != PB_UNTRIED) {
-		o->failed++;
+		note_fails(r, o, why);
 	}
 	if (d->code != PB_OK && d->text != NULL) {
 		strncpy(o->reason, d->text, sizeof o->reason - 1);
@@ -264,8 +289,13 @@ static void measure(struct router *r, struct outlet *o, const struct pb_delivery
 static void note_batch(struct router *r, struct outlet *o, struct batch *b, enum pb_code code)
 {
 	b->progress = b->progress || code != PB_UNTRIED;
-	if (++b->settled == b->n && !b->progress && !r->draining)
-		breaker_untried(&o->breaker, router_now(r));
+	if (++b->settled < b->n || b->progress || r->draining)
+		return;
+	if (o->breaker.state == BREAKER_CLOSED) {
+		snprintf(o->reason, sizeof o->reason, "answered none of %zu deliveries", b->n);
+		log_write(PB_WARN, o->self.title, "%s; held for a moment, then given them again", o->reason);
+	}
+	breaker_untried(&o->breaker, router_now(r));
 }
 
 void settle_answer(struct router *r, struct pb_delivery *d)

@@ -88,18 +88,20 @@ static bool count_dead(void *arg, struct delivery_key key, const struct dead_row
 	return dead_is_purged(p->r, key.lane, key.seq) ? key.seq < p->end : count_row(p, key.seq);
 }
 
-static void keep(struct router *r, struct kept_count *k)
+static int keep(struct router *r, struct kept_count *k)
 {
+	int failed = 0;
 	struct buf bytes = BUF_INIT(BUF_MAX);
 	k->save = r->saves + 1;
 	if (k->rows == 0)
 		rows_del_kept(&r->open.batch, k->seq);
-	else if (event_bytes(r, k->seq, &bytes) == 0)
+	else if ((failed = event_bytes(r, k->seq, &bytes)) == 0)
 		rows_put_kept(&r->open.batch, k->seq, k->rows, buf_span(&bytes));
-	else
+	else if (failed == -ENOENT || failed == -EBADMSG)
 		log_error("event %llu is lost: a delivery that waits for it can no longer be made",
 			  (unsigned long long)k->seq);
 	buf_free(&bytes);
+	return failed == -ENOENT || failed == -EBADMSG ? 0 : failed;
 }
 
 /* How many rows need each event before `end`. */
@@ -119,21 +121,78 @@ static void count_rows(struct router *r, uint64_t end)
 		rows_each_dead(r->state, r->removed[i], r->kept_below, count_dead, &p);
 }
 
+/* Forget what was counted from `kept_below` on. */
+static void forget_counts(struct router *r)
+{
+	struct kept_count *k, *next;
+	HASH_ITER(hh, r->kept, k, next) {
+		if (k->seq < r->kept_below)
+			continue;
+		HASH_DEL(r->kept, k);
+		free(k);
+	}
+}
+
 void space_turn(struct router *r)
 {
 	struct journal_stat stat;
 	journal_stat(r->journal, &stat);
-	if (stat.oldest_end_seq == 0 || r->open.trim_seq != 0 || r->saving.trim_seq != 0 ||
+	if (r->start_unsaved || stat.oldest_end_seq == 0 || r->open.trim_seq != 0 || r->saving.trim_seq != 0 ||
 	    needed_from(r) < stat.oldest_end_seq)
 		return;
 	count_rows(r, stat.oldest_end_seq);
 	struct kept_count *k, *next;
 	HASH_ITER(hh, r->kept, k, next)
-		if (k->seq >= r->kept_below && k->seq < stat.oldest_end_seq)
-			keep(r, k);
+		if (k->seq >= r->kept_below && k->seq < stat.oldest_end_seq && keep(r, k) < 0) {
+			forget_counts(r);	/* another time */
+			return;
+		}
 	r->open.trim_seq = r->kept_below = stat.oldest_end_seq;
 	if (r->urgent_since == 0)
 		r->urgent_since = router_now(r);
+}
+
+static bool lower_lane(void *arg, uint32_t lane, uint64_t watermark)
+{
+	uint64_t *least = arg;
+	(void)lane;
+	if (watermark < *least)
+		*least = watermark;
+	return true;
+}
+
+/* A lane's rows come in order: the first is the least. */
+static bool lower_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
+{
+	(void)row;
+	lower_lane(arg, key.lane, key.seq);
+	return false;
+}
+
+static bool lower_dead(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	(void)row;
+	lower_lane(arg, key.lane, key.seq);
+	return false;
+}
+
+int space_start(struct router *r, const uint32_t lanes[], size_t n)
+{
+	uint64_t least = r->meta.applied_seq;
+	int failed = rows_each_lane(r->state, lower_lane, &least);
+	for (size_t i = 0; i < n && failed == 0; i++) {
+		failed = rows_each_straggler(r->state, lanes[i], r->kept_below, lower_straggler, &least);
+		if (failed == 0)
+			failed = rows_each_dead(r->state, lanes[i], r->kept_below, lower_dead, &least);
+	}
+	if (failed < 0)
+		return failed;
+	struct journal_stat stat;
+	journal_trim(r->journal, least, r->meta.applied);
+	journal_stat(r->journal, &stat);
+	if (stat.first_seq > r->kept_below)
+		r->kept_below = stat.first_seq;
+	return 0;
 }
 
 void space_release(struct router *r, uint64_t seq)
@@ -167,7 +226,7 @@ void space_saved(struct router *r, uint64_t trim_seq, struct journal_pos applied
 		return;
 	int gone = journal_trim(r->journal, trim_seq, applied);
 	if (gone > 0) {
-		commit_room(r->commit);
+		commit_freed(r->commit);
 		r->space_due = true;	/* the next may go too */
 	}
 }

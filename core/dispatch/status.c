@@ -1,6 +1,7 @@
 /* status.c - what the engine knows of itself, collected on the router's thread. */
 #include "dispatch/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,13 +23,16 @@ static void add_feed(struct status *st, struct feed *f)
 		last = &st->instances[st->n_instances++];
 		*last = (struct instance_status){
 			.kind = CONFIG_SOURCE, .name = f->self.name, .plugin = f->self.plugin->name,
-			.state = "stopped",
 		};
 	}
-	if (atomic_load(&f->running))
-		last->state = "running";
+	/* Of several workers what is not as it should be shows. */
+	const char *doing = atomic_load(&f->doing);
+	if (last->state == NULL || strcmp(doing, "running") != 0)
+		last->state = doing;
+	if (atomic_load(&f->reason)[0] != '\0')
+		snprintf(last->reason, sizeof last->reason, "%s", atomic_load(&f->reason));
 	last->events += atomic_load(&f->accepted);
-	last->failures += atomic_load(&f->refused);
+	last->failures += atomic_load(&f->refused) + atomic_load(&f->restarts);
 }
 
 static void add_stage(struct status *st, struct stage *stage)
@@ -38,6 +42,7 @@ static void add_stage(struct status *st, struct stage *stage)
 		.state = "running", .events = atomic_load(&stage->events),
 		.failures = atomic_load(&stage->failures), .passed = atomic_load(&stage->passed),
 		.waiting = stage_waiting(stage),
+		.in_flight = atomic_load(&stage->in_flight),
 	};
 }
 

@@ -30,26 +30,44 @@ static void stop_feeds(struct stop *s)
 	for (size_t i = 0; i < d->n_feeds; i++)
 		feed_stop(d->feeds[i]);
 	commit_room(&d->commit);
+	/* A source that is late must not take the sinks' time too. */
+	int64_t deadline = s->deadline - d->env.shutdown_ms / 2;
 	for (size_t i = 0; i < d->n_feeds; i++) {
 		struct feed *f = d->feeds[i];
 		if (!f->started)
 			continue;
-		if (thread_join_until(f->thread, s->deadline))
+		if (thread_join_until(f->thread, deadline))
 			f->started = false;
 		else
 			note_late(s, f->self.title, "did not stop");
 	}
 }
 
-struct drain_call {
+/* Something to do on the router's thread. */
+struct stop_call {
 	struct inbox_call call;
-	struct router *router;
+	struct stop *stop;
 };
 
 static void begin_draining(struct inbox_call *call)
 {
-	struct drain_call *drain = (struct drain_call *)call;
-	drain->router->draining = true;
+	((struct stop_call *)call)->stop->d->router.draining = true;
+}
+
+static void name_late_sinks(struct inbox_call *call)
+{
+	struct stop *s = ((struct stop_call *)call)->stop;
+	struct router *r = &s->d->router;
+	for (size_t i = 0; i < r->n_outlets; i++)
+		if (r->outlets[i]->in_flight > 0)
+			note_late(s, r->outlets[i]->self.title, "did not answer what was in flight");
+}
+
+static void on_router(struct stop *s, void (*run)(struct inbox_call *))
+{
+	struct stop_call call = { .call.run = run, .stop = s };
+	if (s->d->router.started)
+		inbox_call(&s->d->router.inbox, &call.call);
 }
 
 static void stop_senders(struct stop *s)
@@ -70,7 +88,7 @@ static void stop_sinks(struct stop *s)
 	struct router *r = &s->d->router;
 	for (size_t i = 0; i < r->n_outlets && !s->d->submitter.started; i++) {
 		const struct pb_self *self = &r->outlets[i]->self;
-		if (r->outlets[i]->async && self->plugin->sink->stop != NULL)
+		if (r->outlets[i]->async && self->opened && self->plugin->sink->stop != NULL)
 			self->plugin->sink->stop(self->state);
 	}
 }
@@ -83,12 +101,8 @@ static void wait_drained(struct stop *s)
 		cond_wait_ms(&r->drained_cond, &r->drained_lock, left);
 	bool drained = r->drained;
 	pthread_mutex_unlock(&r->drained_lock);
-	if (drained)
-		return;
-	for (size_t i = 0; i < r->n_outlets; i++)
-		if (r->outlets[i]->in_flight > 0)
-			note_late(s, r->outlets[i]->self.title,
-				  "did not answer what was in flight");
+	if (!drained)
+		on_router(s, name_late_sinks);
 }
 
 static void stop_stages(struct stop *s)
@@ -105,10 +119,8 @@ bool dispatch_stop(struct dispatch *d)
 {
 	struct router *r = &d->router;
 	struct stop s = { .d = d, .deadline = router_now(r) + d->env.shutdown_ms };
-	struct drain_call drain = { .call.run = begin_draining, .router = r };
 	stop_feeds(&s);
-	if (r->started)
-		inbox_call(&r->inbox, &drain.call);
+	on_router(&s, begin_draining);
 	stop_senders(&s);
 	stop_sinks(&s);
 	if (r->started)

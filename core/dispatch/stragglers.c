@@ -14,6 +14,7 @@
 #include "event/event.h"
 
 #define AT_ONCE 256
+#define BYTES_AT_ONCE (4u << 20)
 #define LOOK_AGAIN 1000		/* ms, when a lane has no room for more and nothing of it moves */
 
 struct due_list {
@@ -41,10 +42,20 @@ static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 	return true;
 }
 
+/* The time that the daemon did not run does not count, nor does a clock that was set meanwhile: a row that an
+ * earlier run wrote keeps the age that it had. */
+int64_t stragglers_first(const struct router *r, const struct straggler_row *row)
+{
+	int64_t written = row->due_ms - row->wait_ms;
+	if (row->first_ms == 0 || (written >= r->started_wall && written <= router_wall(r)))
+		return row->first_ms;
+	return r->started_wall - (written - row->first_ms);
+}
+
 static void restore(struct slot *slot, const struct straggler_row *row, int64_t due_ms)
 {
 	slot->attempts = row->attempts;
-	slot->first_ms = row->first_ms;
+	slot->first_ms = stragglers_first(slot->lane->router, row);
 	slot->row_due_ms = due_ms;
 	if (row->error.len > 0)
 		slot->text = strndup(row->error.data, row->error.len);
@@ -67,14 +78,17 @@ static void drop(struct router *r, struct lane *lane, struct delivery_key key, i
 	r->save_pending = true;
 }
 
-static void bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_t due_ms)
+/* False: not now, look again. */
+static bool bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_t due_ms)
 {
 	struct delivery_key key = { lane->number, seq };
 	struct straggler_row row;
 	struct buf hold = BUF_INIT(BUF_MAX);
-	if (rows_get_straggler(r->state, key, &row, &hold) == 0) {
+	int failed = rows_get_straggler(r->state, key, &row, &hold);
+	if (failed == 0) {
 		struct pb_event *ev = space_event(r, seq);
-		if (ev == NULL && errno == ENOENT) {
+		failed = ev == NULL ? -errno : 0;
+		if (failed == -ENOENT || failed == -EBADMSG) {
 			drop(r, lane, key, due_ms);
 		} else if (ev != NULL) {
 			struct slot *slot = lane_push_loose(lane, ev, seq, SLOT_FILTERING);
@@ -84,6 +98,7 @@ static void bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_
 		}
 	}
 	buf_free(&hold);
+	return failed == 0 || failed == -ENOENT || failed == -EBADMSG;
 }
 
 void stragglers_due(struct lane *lane)
@@ -103,18 +118,24 @@ void stragglers_due(struct lane *lane)
 	};
 	if (lane->outlet->breaker.state == BREAKER_PROBING && lane->n_loose == 0)
 		list.room = 1;
-	rows_each_due(r->state, lane->number, collect, &list);
-	for (size_t i = 0; i < list.n; i++)
-		bring_back(r, lane, list.seqs[i], list.due[i]);
+	bool again = rows_each_due(r->state, lane->number, collect, &list) < 0;
+	size_t i = 0;
+	for (; i < list.n && (lane->n_loose == 0 || lane->loose_bytes < BYTES_AT_ONCE); i++)
+		if (!bring_back(r, lane, list.seqs[i], list.due[i]))
+			again = true;
+	if (i < list.n)		/* their bodies are large: the rest when there is room */
+		list.next_ms = list.due[i];
 	lane->next_due_ms = TIMER_NEVER;
 	lane->more_due = list.next_ms <= now;
+	if (again)
+		stragglers_expect(lane, now + LOOK_AGAIN);
 	if (list.next_ms != TIMER_NEVER)
 		stragglers_expect(lane, list.next_ms > now ? list.next_ms : now + LOOK_AGAIN);
 }
 
 void stragglers_room(struct lane *lane)
 {
-	if (!lane->more_due || lane->n_loose > AT_ONCE / 2)
+	if (!lane->more_due || lane->n_loose > AT_ONCE / 2 || lane->loose_bytes > BYTES_AT_ONCE / 2)
 		return;
 	lane->more_due = false;
 	stragglers_expect(lane, router_wall(lane->router));

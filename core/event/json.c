@@ -122,13 +122,24 @@ static void add_on_one_line(struct buf *to, struct pb_span json)
 			*s = ' ';
 }
 
+/* curl -d and its like call whatever they send a form, and no form begins with a brace. */
+static bool may_be_json(const struct pb_event *ev)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	struct pb_span body = scan_trim(event_body(ev));
+	const char *type = event_content_type(ev);
+
+	return json_is_type(type) || (body.len > 0 && *(const char *)body.data == '{' &&
+				      strncasecmp(type, form, sizeof form - 1) == 0);
+}
+
 static void add_body(struct buf *to, const struct pb_event *ev)
 {
 	struct pb_span body = event_body(ev);
 
 	if (body.len == 0)
 		return;
-	if (json_is_type(event_content_type(ev)) && scan_valid(body, NULL)) {
+	if (may_be_json(ev) && scan_valid(body, NULL)) {
 		buf_add_str(to, ",\"data\":");
 		add_on_one_line(to, scan_trim(body));
 	} else if (memchr(body.data, '\0', body.len) == NULL && utf8_valid(body.data, body.len)) {

@@ -14,7 +14,7 @@
  * with its line breaks made spaces and the white space around it left out, a UTF-8 text body
  * without NUL a JSON string in `data`, other bytes `data_base64`; an empty body has neither.
  * Whether the body is JSON is what the scanner says of it, unless datacontenttype names a type
- * that is not JSON. 0, -EMSGSIZE or -ENOMEM: the buffer then holds what it held before. */
+ * that is not JSON (an object said to be a form is one all the same: `curl -d`). 0, -EMSGSIZE or -ENOMEM: the buffer then holds what it held before. */
 int json_event(struct buf *, const struct pb_event *);
 /* The event in a CloudEvents JSON object: specversion 1.0, required attributes checked; `data`
  * kept byte for byte as it stands, but a `data` string under a content type that is not JSON as

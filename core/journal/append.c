@@ -9,12 +9,15 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/crc32c.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "journal/segment.h"
+
+#define SEAL_FROM 65536	/* bytes of a segment that are worth making it one that can go */
 
 /* The journal's own limit, the disk's, the owner's quota and the process's file size limit are one thing to the caller. */
 static int as_no_space(int error)
@@ -29,12 +32,12 @@ static int fail(struct segmented *j, const char *what, int error)
 	return error;
 }
 
-/* Nothing of the block may be left: it could be whole on the disk although its sync failed. */
-static int undo(struct segmented *j, int error, bool synced)
+/* Nothing of the block may be left: it could be whole on the disk although its write or sync failed. */
+static int undo(struct segmented *j, int error)
 {
 	struct segment *s = j->newest;
 	int r = files_truncate(j->files, s->file, s->end);
-	if (r == 0 && synced)
+	if (r == 0)
 		r = files_sync(j->files, s->file);
 	if (r != 0)
 		return fail(j, "cannot take back a block", r == -ENOSPC ? -EIO : r);
@@ -60,7 +63,10 @@ static int roll(struct segmented *j)
 	struct segment *s = segment_new(&header, file, SEGMENT_HEADER);
 	pthread_mutex_lock(&j->lock);
 	segments_push(j, s);
+	int idle = segments_take_idle_file(j);
 	pthread_mutex_unlock(&j->lock);
+	if (idle >= 0)
+		files_close_file(j->files, idle);
 	return 0;
 }
 
@@ -70,15 +76,54 @@ static bool numbers_end(const struct segmented *j, uint32_t events)
 	return j->next_seq > NUMBER_MAX - events || j->newest->header.number >= NUMBER_MAX;
 }
 
+/* Only a sealed segment can go: what the newest holds may be all that is in the way, and nobody may need it. But
+ * not every refusal makes a segment: it must hold something, unless it is the only one. -ENOSPC, or another failure. */
+static int refuse(struct segmented *j)
+{
+	uint64_t worth = j->options.segment_size < SEAL_FROM ? j->options.segment_size : SEAL_FROM;
+	pthread_mutex_lock(&j->lock);
+	bool alone = j->n == 1;
+	pthread_mutex_unlock(&j->lock);
+	int r = 0;
+	if (j->newest->end > SEGMENT_HEADER && (alone || j->newest->end >= worth))
+		r = roll(j);
+	return r < 0 ? r : -ENOSPC;
+}
+
+static int refuse_for_disk(struct segmented *j)
+{
+	snprintf(j->why_full, sizeof j->why_full, "no space on the disk of %s", j->folder);
+	return refuse(j);
+}
+
+static bool disk_has_room(struct segmented *j, uint64_t size)
+{
+	uint64_t space;
+	if (j->options.spare == 0 || files_space(j->files, &space) != 0)
+		return true;
+	return space >= size && space - size >= j->options.spare;
+}
+
 static int make_room(struct segmented *j, uint64_t size)
 {
 	bool full = j->newest->end >= j->options.segment_size && j->newest->end > SEGMENT_HEADER;
+	size += full ? SEGMENT_HEADER : 0;
 	pthread_mutex_lock(&j->lock);
-	uint64_t bytes = j->bytes + size + (full ? SEGMENT_HEADER : 0);
+	uint64_t bytes = j->bytes + size;
 	pthread_mutex_unlock(&j->lock);
-	if (j->options.max_size != 0 && bytes > j->options.max_size)
-		return -ENOSPC;
+	if (j->options.max_size != 0 && bytes > j->options.max_size) {
+		snprintf(j->why_full, sizeof j->why_full, "max_size, %llu bytes, is reached",
+			 (unsigned long long)j->options.max_size);
+		return refuse(j);
+	}
+	if (!disk_has_room(j, size))
+		return refuse_for_disk(j);
 	return full ? roll(j) : 0;
+}
+
+const char *segments_why_full(struct journal *journal)
+{
+	return segmented_of(journal)->why_full;
 }
 
 /* Gather header and parts for pwritev; the block's header but for its place. */
@@ -111,12 +156,12 @@ static int write_block(struct segmented *j, struct block_header *block, size_t n
 	j->parts[0] = (struct iovec){ bytes, sizeof bytes };
 	int r = as_no_space(files_write(j->files, s->file, j->parts, n + 1, s->end));
 	if (r == -ENOSPC)
-		return undo(j, r, false);
+		return undo(j, r);
 	if (r != 0)
 		return fail(j, "write", r);
 	r = as_no_space(files_sync(j->files, s->file));
 	if (r == -ENOSPC)
-		return undo(j, r, true);
+		return undo(j, r);
 	return r == 0 ? 0 : fail(j, "sync", r);
 }
 
@@ -138,6 +183,7 @@ int segments_append(struct journal *journal, const struct pb_span parts[], size_
 	if (j->failed != 0)
 		return j->failed;
 	struct block_header block = { .events = events };
+	j->why_full[0] = '\0';
 	int r = gather(j, parts, n, &block);
 	if (r == 0 && numbers_end(j, events))
 		r = -EOVERFLOW;
@@ -145,6 +191,8 @@ int segments_append(struct journal *journal, const struct pb_span parts[], size_
 		r = make_room(j, block_size(&block));
 	if (r == 0)
 		r = write_block(j, &block, n);
+	if (r == -ENOSPC && j->why_full[0] == '\0')
+		r = refuse_for_disk(j);
 	if (r != 0)
 		return r;
 	publish(j, &block);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/magic.h"
@@ -155,6 +156,16 @@ static int disk_sync_folder(struct files *f)
 	return result(fsync(disk_of(f)->folder));
 }
 
+/* A file system without a size of its own (tmpfs with size=0, some network ones) has zeros there. */
+static int disk_space(struct files *f, uint64_t *bytes)
+{
+	struct statvfs st;
+	if (fstatvfs(disk_of(f)->folder, &st) != 0)
+		return -errno;
+	*bytes = st.f_blocks == 0 ? UINT64_MAX : (uint64_t)st.f_bavail * st.f_frsize;
+	return 0;
+}
+
 static void disk_close_file(struct files *f, int file)
 {
 	(void)f;
@@ -173,7 +184,7 @@ static const struct files_ops disk_ops = {
 	.list = disk_list, .create = disk_create, .open = disk_open, .size = disk_size,
 	.read = disk_read, .write = disk_write, .sync = disk_sync, .truncate = disk_truncate,
 	.rename = disk_rename, .remove = disk_remove, .sync_folder = disk_sync_folder,
-	.close_file = disk_close_file, .close = disk_close,
+	.space = disk_space, .close_file = disk_close_file, .close = disk_close,
 };
 
 /* A folder that was just made must itself survive a crash. */

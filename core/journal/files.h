@@ -28,6 +28,7 @@ struct files_ops {
 	int (*rename)(struct files *, const char *from, const char *to);
 	int (*remove)(struct files *, const char *name);
 	int (*sync_folder)(struct files *);
+	int (*space)(struct files *, uint64_t *bytes);
 	void (*close_file)(struct files *, int file);
 	void (*close)(struct files *);
 };
@@ -102,6 +103,12 @@ static inline int files_remove(struct files *f, const char *name)
 static inline int files_sync_folder(struct files *f)
 {
 	return f->ops->sync_folder(f);
+}
+
+/* How much more may be written; UINT64_MAX: the file system does not say. */
+static inline int files_space(struct files *f, uint64_t *bytes)
+{
+	return f->ops->space(f, bytes);
 }
 
 static inline void files_close_file(struct files *f, int file)

@@ -49,6 +49,7 @@ static void segmented_close(struct journal *journal)
 
 static const struct journal_ops segmented_ops = {
 	.append = segments_append,
+	.why_full = segments_why_full,
 	.cursor = cursor_open,
 	.cursor_at = cursor_open_at,
 	.next = cursor_next,

@@ -9,7 +9,7 @@
  * memory, where they crash on demand (simulated.c).
  *
  * Threads: one append at a time (the committing thread); everything else from one other
- * thread (the router's), at the same time as an append.
+ * thread (the router's), at the same time as an append. Only stat is called from both.
  */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
@@ -68,6 +68,7 @@ struct journal_ops {
 	int (*get)(struct journal *, uint64_t seq, struct buf *);
 	int (*trim)(struct journal *, uint64_t seq, struct journal_pos);
 	void (*stat)(struct journal *, struct journal_stat *);
+	const char *(*why_full)(struct journal *);
 	void (*close)(struct journal *);
 };
 
@@ -78,6 +79,8 @@ struct journal {
 struct journal_options {
 	uint64_t max_size;	/* append says -ENOSPC above it; bytes of all segments together; 0: no limit */
 	uint64_t segment_size;	/* a new segment when this one is as large */
+	uint64_t spare;		/* bytes of the disk that an append leaves free: the state's, a segment's header; 0: its
+				 * end is only met by writing */
 	uint64_t next_seq;	/* the next event gets at least this number: what the state knows to be taken; may be 0 */
 };
 
@@ -120,8 +123,8 @@ bool journal_segment_at(struct journal *, size_t i, struct journal_segment *);
 bool journal_flaw_kept(struct journal *, const struct journal_flaw *, char name[static FLAW_NAME_SIZE]);
 
 /* Make the `n` parts (framed records, `events` of them RECORD_EVENT) durable as one block.
- * 0: *first_seq is the first event's number. -ENOSPC: nothing was appended, it may be tried again. Any other
- * error: what is on disk is no longer known, the process must end. */
+ * 0: *first_seq is the first event's number. -ENOSPC: nothing was appended, it may be tried again; -EMSGSIZE: nor was
+ * anything, it is more than a block takes. Any other error: what is on disk is no longer known, the process must end. */
 static inline int journal_append(struct journal *j, const struct pb_span parts[], size_t n,
 				 uint32_t events, uint64_t *first_seq)
 {
@@ -169,6 +172,12 @@ static inline int journal_trim(struct journal *j, uint64_t seq, struct journal_p
 static inline void journal_stat(struct journal *j, struct journal_stat *st)
 {
 	j->ops->stat(j, st);
+}
+
+/* Why the last append that said -ENOSPC did: a phrase that names what is full. The committing thread; until its next append. */
+static inline const char *journal_why_full(struct journal *j)
+{
+	return j->ops->why_full(j);
 }
 
 static inline void journal_close(struct journal *j)

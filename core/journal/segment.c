@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#define SEALED_OPEN_MAX 8	/* files and indexes of sealed segments kept at a time */
+#define SEALED_OPEN_MAX 8	/* files of sealed segments kept open at a time */
 
 struct segmented *segmented_of(struct journal *journal)
 {
@@ -128,8 +128,7 @@ static size_t find_seq(const struct segmented *j, uint64_t seq)
 	return low == 0 ? 0 : low - 1;
 }
 
-/* Of the sealed segments with an open file, take the least recently used one's when they are too many. */
-static int take_idle_file(struct segmented *j, const struct segment *keep)
+int segments_take_idle_file(struct segmented *j)
 {
 	struct segment *idle = NULL;
 	size_t n = 0;
@@ -138,14 +137,13 @@ static int take_idle_file(struct segmented *j, const struct segment *keep)
 		if (s->file < 0)
 			continue;
 		n++;
-		if (s != keep && (idle == NULL || s->used < idle->used))
+		if ((j->ticks == 0 || s->used != j->ticks) && (idle == NULL || s->used < idle->used))
 			idle = s;
 	}
 	if (n <= SEALED_OPEN_MAX || idle == NULL)
 		return -1;
 	int file = idle->file;
-	idle->file = -1;
-	index_free(&idle->index);
+	idle->file = -1;	/* the index stays: it is small, and whoever comes back need not walk the segment */
 	return file;
 }
 
@@ -160,7 +158,7 @@ static int open_sealed(struct segmented *j, struct segment *s)
 	}
 	pthread_mutex_lock(&j->lock);
 	s->file = file;
-	int idle = take_idle_file(j, s);
+	int idle = segments_take_idle_file(j);
 	pthread_mutex_unlock(&j->lock);
 	if (idle >= 0)
 		files_close_file(j->files, idle);

@@ -28,7 +28,7 @@ struct segment {
 	bool header_made_up;	/* the one on disk is damaged */
 	uint64_t end;		/* where the next block goes; of a sealed one: its size */
 	int file;		/* -1: closed; the newest one's is always open */
-	uint64_t used;		/* the reader's clock when it last opened or used it */
+	uint64_t used;		/* `ticks` when it was last viewed */
 	struct index index;
 	struct hole *holes;	/* the reading thread's; not sorted */
 	size_t n_holes;
@@ -47,17 +47,18 @@ struct segmented {
 	struct segment **segments;	/* ascending; at least one; the last is the newest: not sealed */
 	size_t n, cap;
 	uint64_t next_seq, bytes;
+	uint64_t ticks;		/* counts views */
 	uint64_t damaged_blocks, damaged_bytes;	/* … to here, and each segment's end, file, used and index */
 
 	/* the appending thread's */
 	struct segment *newest;
+	char why_full[512];	/* the last append had no room, in words */
 	int failed;		/* -errno of the failure after which nothing may be appended */
 	struct iovec *parts;
 	size_t parts_cap;
 
 	/* the reading thread's */
 	struct journal_cursor *getter;	/* keeps the block that journal_get() read last */
-	uint64_t ticks;
 };
 
 /* What the reading thread may know of a segment without the lock. */
@@ -87,6 +88,10 @@ uint64_t segment_salt(void);
 int segment_create(struct files *, const struct segment_header *);
 struct segment *segment_new(const struct segment_header *, int file, uint64_t end);
 void segment_free(struct segment *, struct files *);
+/* Of the sealed segments with an open file, take the least recently used one's when they are too many, for the caller to
+ * close: else -1. Never that of the segment viewed last, which the reading thread may be at work on. The caller holds
+ * the lock. */
+int segments_take_idle_file(struct segmented *);
 /* Put it last. The caller holds the lock, or is alone. */
 void segments_push(struct segmented *, struct segment *);
 
@@ -113,6 +118,7 @@ int segments_recover(struct segmented *, struct pb_error *);
 /* The append, next and get of journal.h's interface: the contract is there. */
 int segments_append(struct journal *, const struct pb_span parts[], size_t n, uint32_t events,
 		    uint64_t *first_seq);
+const char *segments_why_full(struct journal *);
 struct journal_cursor *cursor_open(struct journal *, uint64_t seq);
 struct journal_cursor *cursor_open_at(struct journal *, struct journal_pos);
 int cursor_next(struct journal_cursor *, struct record *);

@@ -183,6 +183,14 @@ static int sim_sync_folder(struct files *f)
 	return leave(d, 0);
 }
 
+static int sim_space(struct files *f, uint64_t *bytes)
+{
+	struct journal_disk *d = enter(f);
+	uint64_t used = medium_used(d);
+	*bytes = d->room == UINT64_MAX ? UINT64_MAX : d->room > used ? d->room - used : 0;
+	return leave(d, 0);
+}
+
 static void sim_close_file(struct files *f, int file)
 {
 	struct journal_disk *d = enter(f);
@@ -200,7 +208,7 @@ static const struct files_ops sim_ops = {
 	.list = sim_list, .create = sim_create, .open = sim_open, .size = sim_size,
 	.read = sim_read, .write = sim_write, .sync = sim_sync, .truncate = sim_truncate,
 	.rename = sim_rename, .remove = sim_remove, .sync_folder = sim_sync_folder,
-	.close_file = sim_close_file, .close = sim_close,
+	.space = sim_space, .close_file = sim_close_file, .close = sim_close,
 };
 
 struct journal_disk *journal_disk_new(uint64_t seed)

@@ -2,7 +2,6 @@
 #include "plugin/instance.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/magic.h"
 #include "base/memory.h"
@@ -110,15 +109,6 @@ static void call_close(struct pb_self *self)
 	}
 }
 
-static void close_listeners(struct pb_self *self)
-{
-	for (size_t i = 0; i < self->n_listeners; i++)
-		close(self->listeners[i]);
-	free(self->listeners);
-	self->listeners = NULL;
-	self->n_listeners = 0;
-}
-
 bool instance_open(struct pb_self *self, struct pb_error *err)
 {
 	CHECK_OBJ(self, SELF_MAGIC);
@@ -129,7 +119,7 @@ bool instance_open(struct pb_self *self, struct pb_error *err)
 	self->opened = self->state != NULL;
 	if (self->opened)
 		return true;
-	close_listeners(self);
+	instance_unlisten(self);
 	if (err->count == 0)
 		error_add(err, NULL, "plugin %s did not open and gave no reason",
 			 self->plugin->name);
@@ -142,7 +132,8 @@ void instance_close(struct pb_self *self)
 	if (self->opened)
 		call_close(self);
 	self->opened = false;
-	close_listeners(self);
+	self->state = NULL;
+	instance_unlisten(self);
 }
 
 void instance_check(const struct config_instance *in, const struct pb_plugin *plugin,

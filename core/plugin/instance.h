@@ -9,6 +9,7 @@
 #define PLUGIN_INSTANCE_H
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -29,6 +30,12 @@ struct feed;
 struct outlet;
 struct stage;
 
+struct listening {
+	int fd;
+	dev_t dev;		/* of the socket file we made, so that only ours is removed */
+	ino_t ino;		/* 0: there is none */
+};
+
 struct pb_self {
 	unsigned magic;
 	const struct pb_plugin *plugin;
@@ -46,7 +53,7 @@ struct pb_self {
 	struct metric_set metrics;
 	pthread_mutex_t lock;		/* guards ids and listeners */
 	struct id_gen ids;
-	int *listeners;			/* closed with the instance */
+	struct listening *listeners;	/* closed with the instance */
 	size_t n_listeners;
 	struct feed *feed;		/* a source's */
 	struct outlet *outlet;		/* a sink's */
@@ -77,5 +84,7 @@ void instance_check(const struct config_instance *, const struct pb_plugin *, st
 
 /* As pb_listen(). */
 int instance_listen(struct pb_self *, const char *option, size_t i, struct pb_error *);
+/* Close what instance_listen() opened, and remove the socket files that are still ours. */
+void instance_unlisten(struct pb_self *);
 
 #endif

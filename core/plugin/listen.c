@@ -21,6 +21,7 @@
 
 #define LISTEN_FDS_START 3
 #define BACKLOG 1024
+#define SOCKET_MODE "0660"	/* of a socket file, when the plugin has no option `mode` */
 
 /* "127.0.0.1:8080", "[::1]:8080" or "unix:/path" of a socket's own address. */
 static void address_text(int fd, char *text, size_t size)
@@ -56,7 +57,28 @@ static int activated(const struct sockaddr *want, socklen_t len)
 	return -1;
 }
 
-static int socket_bound(const struct sockaddr *addr, socklen_t len, bool share)
+/* Three or four octal digits, or -1. */
+static long parse_mode(const char *text)
+{
+	size_t digits = strspn(text, "01234567");
+	if (digits < 3 || digits > 4 || text[digits] != '\0')
+		return -1;
+	long mode = strtol(text, NULL, 8);
+	return mode <= 0777 ? mode : -1;
+}
+
+/* What the plugin's option `mode` says, if its table has one. -1 after error_add(). */
+static long socket_mode(const struct pb_self *self, struct pb_error *err)
+{
+	bool has = options_type(self->options, "mode") == PB_STRING;
+	long mode = parse_mode(has ? options_str(self->options, "mode") : SOCKET_MODE);
+	if (mode < 0)
+		error_add(err, "mode", "expected three octal digits, such as 0660");
+	return mode;
+}
+
+/* `mode`: of a socket file; nobody can connect before listen(). */
+static int socket_bound(const struct sockaddr *addr, socklen_t len, bool share, mode_t mode)
 {
 	int one = 1;
 	int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -68,7 +90,10 @@ static int socket_bound(const struct sockaddr *addr, socklen_t len, bool share)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
 	if (share)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-	if (bind(fd, addr, len) == 0 && listen(fd, BACKLOG) == 0)
+	if (bind(fd, addr, len) == 0 &&
+	    (addr->sa_family != AF_UNIX ||
+	     chmod(((const struct sockaddr_un *)addr)->sun_path, mode) == 0) &&
+	    listen(fd, BACKLOG) == 0)
 		return fd;
 	int failed = -errno;
 	close(fd);
@@ -88,7 +113,8 @@ static void remove_stale(const struct sockaddr_un *un, socklen_t len)
 	close(fd);
 }
 
-static int open_unix(const struct address *to)
+/* `*made`: the file is ours. */
+static int open_unix(const struct address *to, mode_t mode, struct stat *made)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	if (strlen(to->host) >= sizeof un.sun_path)
@@ -98,18 +124,26 @@ static int open_unix(const struct address *to)
 	if (fd >= 0)
 		return fd;
 	remove_stale(&un, sizeof un);
-	return socket_bound((struct sockaddr *)&un, sizeof un, false);
+	fd = socket_bound((struct sockaddr *)&un, sizeof un, false, mode);
+	if (fd >= 0 && lstat(un.sun_path, made) < 0)
+		made->st_ino = 0;
+	return fd;
 }
 
 /* The first worker's socket at the same place has the port that the others must have, also when the
- * configuration says 0. */
+ * configuration says 0. A Unix socket has one file, so it is the same socket. */
 static int share_with(const struct pb_self *first, size_t i)
 {
 	struct sockaddr_storage at = { 0 };
 	socklen_t len = sizeof at;
-	if (i >= first->n_listeners || getsockname(first->listeners[i], (struct sockaddr *)&at, &len) < 0)
+	if (i >= first->n_listeners ||
+	    getsockname(first->listeners[i].fd, (struct sockaddr *)&at, &len) < 0)
 		return -EADDRNOTAVAIL;
-	return socket_bound((struct sockaddr *)&at, len, true);
+	if (at.ss_family == AF_UNIX) {
+		int fd = fcntl(first->listeners[i].fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
+	return socket_bound((struct sockaddr *)&at, len, true, 0);
 }
 
 static int open_inet(const struct address *to, bool share, struct pb_error *err, const char *option)
@@ -122,18 +156,20 @@ static int open_inet(const struct address *to, bool share, struct pb_error *err,
 	}
 	int fd = activated(list->ai_addr, list->ai_addrlen);
 	if (fd < 0)
-		fd = socket_bound(list->ai_addr, list->ai_addrlen, share);
+		fd = socket_bound(list->ai_addr, list->ai_addrlen, share, 0);
 	freeaddrinfo(list);
 	return fd;
 }
 
-static void keep(struct pb_self *self, int fd)
+static void keep(struct pb_self *self, int fd, const struct stat *made)
 {
 	char text[300];
 	address_text(fd, text, sizeof text);
 	log_write(PB_INFO, self->title, "listening on %s", text);
 	self->listeners = xrealloc(self->listeners, self->n_listeners + 1, sizeof *self->listeners);
-	self->listeners[self->n_listeners++] = fd;
+	self->listeners[self->n_listeners++] = (struct listening){
+		.fd = fd, .dev = made->st_dev, .ino = made->st_ino,
+	};
 }
 
 int instance_listen(struct pb_self *self, const char *option, size_t i, struct pb_error *err)
@@ -148,12 +184,39 @@ int instance_listen(struct pb_self *self, const char *option, size_t i, struct p
 		return -1;
 	}
 	unsigned before = err->count;
-	int fd = to.kind == ADDRESS_UNIX ? open_unix(&to) :
-		self->first != NULL ? share_with(self->first, self->n_listeners) :
+	long mode = to.kind == ADDRESS_UNIX ? socket_mode(self, err) : 0;
+	if (mode < 0)
+		return -1;
+	struct stat made = { .st_ino = 0 };
+	int fd = self->first != NULL ? share_with(self->first, self->n_listeners) :
+		to.kind == ADDRESS_UNIX ? open_unix(&to, (mode_t)mode, &made) :
 		open_inet(&to, self->shares_port, err, option);
 	if (fd >= 0)
-		keep(self, fd);
+		keep(self, fd, &made);
 	else if (err->count == before)
 		error_add(err, option, "cannot listen on '%s': %s", text, strerror(-fd));
 	return fd < 0 ? -1 : fd;
+}
+
+/* Before the socket is closed: until then no other file has the number. */
+static void remove_made(const struct listening *listener)
+{
+	struct sockaddr_un un = { 0 };
+	socklen_t len = sizeof un - 1;		/* the path stays terminated */
+	struct stat st;
+	if (listener->ino != 0 && getsockname(listener->fd, (struct sockaddr *)&un, &len) == 0 &&
+	    lstat(un.sun_path, &st) == 0 && st.st_dev == listener->dev &&
+	    st.st_ino == listener->ino)
+		unlink(un.sun_path);
+}
+
+void instance_unlisten(struct pb_self *self)
+{
+	for (size_t i = 0; i < self->n_listeners; i++) {
+		remove_made(&self->listeners[i]);
+		close(self->listeners[i].fd);
+	}
+	free(self->listeners);
+	self->listeners = NULL;
+	self->n_listeners = 0;
 }

@@ -128,7 +128,7 @@ static int open_all(struct lmdb *l, uint64_t max_size, struct pb_error *error)
 {
 	int r = open_env(l, max_size);
 	if (r != 0) {
-		error_add(error, NULL, "state: %s/data.mdb: %s", l->folder, mdb_strerror(r));
+		error_add(error, NULL, "%s/data.mdb: %s", l->folder, mdb_strerror(r));
 		return -EIO;
 	}
 	int dead;
@@ -144,7 +144,7 @@ static int open_all(struct lmdb *l, uint64_t max_size, struct pb_error *error)
 struct state *state_open(const char *folder, uint64_t max_size, struct pb_error *error)
 {
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-		error_add(error, NULL, "state: %s: %s", folder, strerror(errno));
+		error_add(error, NULL, "%s: %s", folder, strerror(errno));
 		return NULL;
 	}
 	struct lmdb *l = xcalloc(1, sizeof *l);

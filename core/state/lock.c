@@ -73,7 +73,9 @@ int store_lock(const char *folder, struct pb_error *error)
 {
 	int made = make_folder(folder);
 	if (made != 0) {
-		error_add(error, NULL, "%s: %s", folder, strerror(-made));
+		error_add(error, NULL, "%s: %s", folder, made == -ENOENT ?
+			  "the folder that it is to stand in does not exist: make that one first" :
+			  strerror(-made));
 		return made;
 	}
 	char *path = xasprintf("%s/lock", folder);

@@ -26,7 +26,7 @@ int rows_each_name(struct state *, bool (*each)(void *arg, const struct name_row
 void rows_put_lane(struct state_batch *, uint32_t lane, uint64_t watermark);
 void rows_del_lane(struct state_batch *, uint32_t lane);
 int rows_get_lane(struct state *, uint32_t lane, uint64_t *watermark);	/* 0, -ENOENT, -errno */
-/* Each in turn, until false. */
+/* Each lane in turn, until false. */
 int rows_each_lane(struct state *, bool (*each)(void *arg, uint32_t lane, uint64_t watermark), void *arg);
 
 struct delivery_key {
@@ -43,7 +43,7 @@ struct straggler_row {
 	int64_t first_ms;	/* wall clock of the first failure, 0: none yet */
 	int64_t due_ms;		/* wall clock of the next attempt */
 	int64_t wait_ms;	/* what of the wait was left when this was written */
-	struct pb_span parts;	/* bit i: the i-th event that filters made of it is delivered; empty: none */
+	struct pb_span parts;	/* of the events that filters made of it: how many (le16), then bit i: the i-th is delivered; empty: none */
 	struct pb_span error;	/* one line */
 	struct pb_span response;	/* its start */
 };

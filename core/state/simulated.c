@@ -30,6 +30,7 @@ struct state_disk {
 	uint64_t bytes;
 	int fail;		/* what the next apply fails with; 0: it does not */
 	bool fail_applied;
+	bool full;		/* no apply finds space */
 	bool dead;		/* crashed, and not opened again yet */
 };
 
@@ -133,6 +134,8 @@ static int sim_apply(struct state *s, const struct state_batch *b)
 	struct state_disk *d = enter(s);
 	if (d->dead)
 		return leave(d, -EIO);
+	if (d->full)
+		return leave(d, -ENOSPC);
 	int r = -d->fail;
 	d->fail = 0;
 	if (r == 0 || d->fail_applied)
@@ -224,6 +227,13 @@ void state_disk_fail(struct state_disk *d, int error, bool applied)
 	enter(&d->state);
 	d->fail = error;
 	d->fail_applied = applied;
+	leave(d, 0);
+}
+
+void state_disk_full(struct state_disk *d, bool full)
+{
+	enter(&d->state);
+	d->full = full;
 	leave(d, 0);
 }
 

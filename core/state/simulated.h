@@ -15,6 +15,8 @@ struct state *state_simulated(struct state_disk *);
 /* The next apply fails with -error; with `applied` its rows are there all the same: that is, the machine died during it,
  * too late. */
 void state_disk_fail(struct state_disk *, int error, bool applied);
+/* Every apply finds no space, until it is said that there is some. */
+void state_disk_full(struct state_disk *, bool full);
 /* The machine dies: each apply that returned 0 is there. The open state must be closed (what it still applies fails with
  * -EIO) and another opened. */
 void state_disk_crash(struct state_disk *);

@@ -54,8 +54,8 @@ static int file_begin(struct file *file)
 	off_t torn;
 	int error = lines_open(&file->lines, &torn);
 	if (error == 0 && torn > 0)
-		pb_log(file->self, PB_WARN, "%s: cut off %lld bytes of a torn last line; its event "
-		       "comes again", file->lines.path, (long long)torn);
+		pb_log(file->self, PB_WARN, "%s: cut off %lld bytes of a torn last line; if it "
+		       "was an event of ours it comes again", file->lines.path, (long long)torn);
 	return error;
 }
 
@@ -184,7 +184,8 @@ static const struct pb_option options[] = {
 	  .help = "json: a CloudEvents 1.0 object a line; raw: the body and a line break, "
 		  "whatever the body holds." },
 	{ .name = "mode", .type = PB_STRING, .value = "0640",
-	  .help = "The mode of a file that is made, in octal digits." },
+	  .help = "The mode of a file that is made, in octal digits: at start, and when SIGHUP has "
+		  "`path` opened again by name and it was renamed (logrotate)." },
 	{ .name = "sync", .type = PB_CHOICE, .value = "batch", .choices = "never batch",
 	  .help = "batch: delivered means on disk, with one fdatasync a batch; never: delivered "
 		  "means handed to the kernel." },

@@ -5,6 +5,8 @@
 #include "http/answer.h"
 
 #define RETRY_AFTER "5"		/* seconds */
+#define PROBLEM_TYPE "application/problem+json"
+#define PROBLEM_MAX 1024
 
 /* Append `text` as the inside of a JSON string, cut before it would not fit. */
 static size_t json_escape(char *to, size_t room, const char *text)
@@ -66,18 +68,37 @@ static void answer_add_headers(struct answer *a)
 	}
 }
 
-struct answer answer_problem(unsigned status, const char *detail)
+/* The body of a problem; its length. */
+static size_t problem_body(char body[static PROBLEM_MAX], unsigned status, const char *detail)
 {
-	char text[512], body[1024];
+	char text[512];
 	json_escape(text, sizeof text, detail);
-	int len = snprintf(body, sizeof body,
+	int len = snprintf(body, PROBLEM_MAX,
 			   "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
 			   "\"detail\":\"%s\"}\n",
 			   MHD_get_reason_phrase_for(status), status, text);
-	struct answer a = answer_make(status, body, (size_t)len, "application/problem+json");
+	return (size_t)len;
+}
+
+struct answer answer_problem(unsigned status, const char *detail)
+{
+	char body[PROBLEM_MAX];
+	size_t len = problem_body(body, status, detail);
+	struct answer a = answer_make(status, body, len, PROBLEM_TYPE);
 	if (a.response != NULL)
 		answer_add_headers(&a);
 	return a;
+}
+
+size_t answer_text(char to[static ANSWER_TEXT], unsigned status, const char *detail)
+{
+	char body[PROBLEM_MAX];
+	size_t len = problem_body(body, status, detail);
+	int all = snprintf(to, ANSWER_TEXT,
+			   "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: " PROBLEM_TYPE
+			   "\r\nContent-Length: %zu\r\n\r\n%s",
+			   status, MHD_get_reason_phrase_for(status), len, body);
+	return all < ANSWER_TEXT ? (size_t)all : ANSWER_TEXT - 1;
 }
 
 enum MHD_Result answer_send(struct answer *a, struct MHD_Connection *conn)

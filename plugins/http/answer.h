@@ -17,6 +17,10 @@ struct answer answer_accepted(const char *id);
 /* application/problem+json; `detail` says what is wrong in one sentence. A 401, 405, 415 and 503
  * come with the header that their status calls for. */
 struct answer answer_problem(unsigned status, const char *detail);
+/* The same as text, for a connection that closes after it: written to `to`, cut to ANSWER_TEXT
+ * bytes. Its length. */
+#define ANSWER_TEXT 2048
+size_t answer_text(char to[static ANSWER_TEXT], unsigned status, const char *detail);
 /* Queue and forget it. MHD_NO: the connection is to be closed. */
 enum MHD_Result answer_send(struct answer *, struct MHD_Connection *);
 /* Forget an answer that will not be sent. */

@@ -22,6 +22,7 @@ static struct client *client_new(struct http *http, struct MHD_Connection *conn)
 	if (client == NULL)
 		return NULL;
 	client->http = http;
+	client->conn = conn;
 	client->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	client->excess = http->n_clients >= http->max_connections;
 	client->deadline = http->now + http->timeout;
@@ -105,9 +106,15 @@ void clients_accept(struct http *http)
 
 static void client_expire(struct client *client)
 {
-	/* libmicrohttpd sees the end of the connection in its next run. */
-	if (client->request == NULL || !request_give_up(client->request))
+	struct request *req = client->request;
+	if (req == NULL || !(request_give_up(req) || request_time_out(req))) {
+		/* libmicrohttpd sees the end of the connection in its next run. */
+		pb_log(client->http->self, PB_DEBUG, req == NULL ?
+		       "closed a connection: it was idle" :
+		       "closed a connection: its answer was not taken, or the rest of a request "
+		       "that was refused did not come");
 		shutdown(client->fd, SHUT_RDWR);
+	}
 	client_touch(client);
 }
 

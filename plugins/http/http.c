@@ -29,11 +29,20 @@ static int64_t now_ms(void)
 PB_PRINTF(2, 0)
 static void http_log(void *cls, const char *fmt, va_list args)
 {
-	const struct http *http = cls;
+	struct http *http = cls;
 	char line[256];
 	vsnprintf(line, sizeof line, fmt, args);
 	line[strcspn(line, "\r\n")] = '\0';
 	pb_log(http->self, PB_DEBUG, "%s", line);
+	unsigned status;
+	if (sscanf(line, "Error processing request (HTTP response code is %u", &status) == 1)
+		request_overruled(http, status);
+}
+
+static bool is_mode(const char *text)
+{
+	size_t digits = strspn(text, "01234567");
+	return digits >= 3 && digits <= 4 && text[digits] == '\0' && strtol(text, NULL, 8) <= 0777;
 }
 
 static void http_check(struct pb_self *self, struct pb_error *err)
@@ -44,6 +53,8 @@ static void http_check(struct pb_self *self, struct pb_error *err)
 		pb_error(err, "event", "%s", wrong);
 	if (*pb_str(self, "path") != '/')
 		pb_error(err, "path", "a path that begins with / is expected");
+	if (!is_mode(pb_str(self, "mode")))
+		pb_error(err, "mode", "expected three octal digits, such as 0660");
 	/* A token that was forgotten must not open the door. */
 	if (pb_isset(self, "token") && *pb_str(self, "token") == '\0')
 		pb_error(err, "token", "it is empty");
@@ -86,9 +97,9 @@ static struct http *http_new(struct pb_self *self)
 		.max_connections = (size_t)pb_int(self, "max_connections"),
 		.timeout = pb_int(self, "timeout"),
 		.accepted = pb_counter(self, "accepted", "Events taken in."),
-		.refused = pb_counter(self, "refused", "Requests answered with an error."),
 		.connections = pb_gauge(self, "connections", "Open connections."),
 	};
+	refusals_register(&http->refused, self);
 	type_parse(&http->type, pb_str(self, "event"));
 	TAILQ_INIT(&http->clients);
 	http->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -196,20 +207,28 @@ static int http_run(void *state)
 static const struct pb_option options[] = {
 	{ .name = "listen", .type = PB_ADDRESSES,
 	  .help = "Where to listen: HOST:PORT, [V6]:PORT or unix:/PATH, several between commas." },
+	{ .name = "mode", .type = PB_STRING, .value = "0660",
+	  .help = "The mode of the socket file of unix:/PATH, in octal digits: who may write to it "
+		  "may send. A socket that the service manager passes in keeps its own." },
 	{ .name = "path", .type = PB_STRING, .value = "/",
 	  .help = "The path that takes events; others are answered with 404." },
 	{ .name = "token", .type = PB_SECRET, .value = "",
-	  .help = "The bearer token that senders must show; unset: anybody may send." },
+	  .help = "The bearer token that senders must show; unset: anybody may send. "
+		  "It is read at start; a new one counts after a restart." },
 	{ .name = "event", .type = PB_STRING, .value = "json:event",
 	  .help = "Where an event's type comes from: json:FIELD of the body, header:NAME, or "
-		  "a fixed type." },
+		  "a fixed type (type:TYPE when it has a colon in it). The request's body is the "
+		  "event's as it came: ce-* headers and application/cloudevents+json are not "
+		  "interpreted." },
 	{ .name = "max_body", .type = PB_SIZE, .value = "1MiB", .min = 1, .max = 1 << 30,
 	  .help = "The largest body taken, within max_event; a larger one is answered with 413." },
 	{ .name = "max_connections", .type = PB_INT, .value = "1024", .min = 1, .max = 1000000,
 	  .help = "How many connections each worker serves at once; more are answered with 503." },
 	{ .name = "timeout", .type = PB_DURATION, .value = "30s", .min = 100, .max = 86400000,
-	  .help = "How long a request may take to arrive, or a connection be idle, before it is "
-		  "closed; and how long a request may wait to be confirmed." },
+	  .help = "How long a connection may be without a request, after which it is closed, and "
+		  "how long a request may take from its first line on: one that has not come in "
+		  "whole is then answered with 408 and its connection closed, one that waits to be "
+		  "confirmed with 503." },
 	{ 0 }
 };
 

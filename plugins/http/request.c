@@ -1,8 +1,10 @@
 /* request.c - one request, from its first line to the last byte of its answer. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "http/answer.h"
 #include "http/bearer.h"
@@ -20,7 +22,8 @@ enum request_state {
 	REQUEST_REFUSED,	/* the body is being thrown away */
 	REQUEST_COMMITTING,	/* the core has the event */
 	REQUEST_ANSWERABLE,	/* it has said what became of it */
-	REQUEST_ANSWERED	/* the answer is queued */
+	REQUEST_ANSWERED,	/* the answer is queued */
+	REQUEST_DISMISSED	/* it went past libmicrohttpd, and the connection is ended */
 };
 
 struct request {
@@ -93,14 +96,20 @@ static enum MHD_Result request_answer(struct request *req)
 	return answer_send(&req->answer, req->conn);
 }
 
+/* Prepare to say no. */
+static void request_deny(struct request *req, unsigned status, const char *detail)
+{
+	req->answer = answer_problem(status, detail);
+	refusal_note(req->http, req->client, status, detail);
+}
+
 /* Say no once the body has gone by. */
 static enum MHD_Result request_refuse(struct request *req, unsigned status, const char *detail)
 {
 	free(req->body);
 	req->body = NULL;
-	req->answer = answer_problem(status, detail);
+	request_deny(req, status, detail);
 	req->state = REQUEST_REFUSED;
-	pb_add(req->http->refused, 1);
 	return MHD_YES;
 }
 
@@ -109,6 +118,25 @@ static enum MHD_Result request_reject(struct request *req, unsigned status, cons
 {
 	request_refuse(req, status, detail);
 	return request_answer(req);
+}
+
+static const char *too_large(const struct request *req, char text[static 64])
+{
+	snprintf(text, 64, "the body is over the limit of %zu bytes", req->http->max_body);
+	return text;
+}
+
+/* Say no where libmicrohttpd takes no answer, and end the connection. It has nothing of its own to
+ * send while a request comes in. */
+static void request_dismiss(struct request *req, unsigned status, const char *detail)
+{
+	char text[ANSWER_TEXT];
+	size_t len = answer_text(text, status, detail);
+	send(req->client->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	shutdown(req->client->fd, SHUT_RDWR);
+	req->http->owed++;
+	req->state = REQUEST_DISMISSED;
+	refusal_note(req->http, req->client, status, detail);
 }
 
 /*** The header ***/
@@ -179,10 +207,37 @@ static enum MHD_Result request_head(struct request *req, const char *url, const 
 		return (small ? request_refuse : request_reject)(req, status, detail);
 	if (!strict_sized(strict))
 		return request_reject(req, MHD_HTTP_LENGTH_REQUIRED, "Content-Length is missing");
+	char text[64];
 	if (strict->length > req->http->max_body)
-		return request_reject(req, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+		return request_reject(req, MHD_HTTP_CONTENT_TOO_LARGE, too_large(req, text));
 	req->state = REQUEST_BODY;
 	return MHD_YES;
+}
+
+/* Its header is in, libmicrohttpd has not asked us, and has no answer yet. */
+static bool request_is_being_read(const struct request *req)
+{
+	return req->state == REQUEST_HEAD &&
+	       MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) != NULL &&
+	       MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_HTTP_STATUS) == NULL;
+}
+
+/* Up to 0.9.75 at least, libmicrohttpd's own answer to a Content-Length that is no number has its
+ * head twice, the second one in the body: so ours goes out first and ends the connection. */
+void request_overruled(struct http *http, unsigned status)
+{
+	struct client *client;
+	TAILQ_FOREACH(client, &http->clients, entry)
+		if (client->request != NULL && request_is_being_read(client->request))
+			break;
+	if (client == NULL) {
+		refusal_note(http, NULL, status, "it could not be read");
+		return;
+	}
+	struct request *req = client->request;
+	MHD_get_connection_values_n(req->conn, MHD_HEADER_KIND, request_field, &req->strict);
+	const char *detail = req->strict.fault;
+	request_dismiss(req, MHD_HTTP_BAD_REQUEST, detail != NULL ? detail : "the header is malformed");
 }
 
 /*** The body ***/
@@ -206,8 +261,9 @@ static enum MHD_Result request_take(struct request *req, const char *data, size_
 {
 	if (req->state == REQUEST_REFUSED)
 		return MHD_YES;
+	char text[64];
 	if (len > req->http->max_body - req->len)
-		return request_refuse(req, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+		return request_refuse(req, MHD_HTTP_CONTENT_TOO_LARGE, too_large(req, text));
 	if (req->len + len > req->room && !request_grow(req, req->len + len))
 		return request_refuse(req, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
 	memcpy(req->body + req->len, data, len);
@@ -217,26 +273,25 @@ static enum MHD_Result request_take(struct request *req, const char *data, size_
 
 static enum MHD_Result request_refuse_event(struct request *req, int error)
 {
-	bool json = req->http->type.from == TYPE_JSON;
+	char text[320];
 	switch (error) {
 	case -EBADMSG:
-		return request_refuse(req, MHD_HTTP_BAD_REQUEST, "the body is not JSON");
 	case -ENOENT:
-		return request_refuse(req, MHD_HTTP_BAD_REQUEST, json ?
-				      "the body lacks the field with the event's type" :
-				      "the header with the event's type is missing");
 	case -EINVAL:
-		return request_refuse(req, MHD_HTTP_BAD_REQUEST, json ?
-				      "the field with the event's type is no text for a type" :
-				      "a header's value cannot be kept");
+		type_complain(&req->http->type, error, text, sizeof text);
+		return request_refuse(req, MHD_HTTP_BAD_REQUEST, text);
+	case -EDOM:
+		return request_refuse(req, MHD_HTTP_BAD_REQUEST,
+				      "header `Content-Type` is no text that can be kept");
 	case -EMSGSIZE:
-		return request_refuse(req, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+		return request_refuse(req, MHD_HTTP_CONTENT_TOO_LARGE, too_large(req, text));
 	default:
 		return request_refuse(req, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
 	}
 }
 
-/* 0 and an event that has its type, or -errno for request_refuse_event(). */
+/* 0 and an event that has its type, or -errno for request_refuse_event(), -EDOM being that its
+ * Content-Type cannot be kept. */
 static int request_event(struct request *req, struct pb_event **made)
 {
 	const struct type_rule *type = &req->http->type;
@@ -247,6 +302,8 @@ static int request_event(struct request *req, struct pb_event **made)
 		return errno == EMSGSIZE ? -EMSGSIZE : -ENOMEM;
 	const char *content_type = header(req, MHD_HTTP_HEADER_CONTENT_TYPE);
 	int rc = content_type != NULL ? pb_event_set(ev, "datacontenttype", content_type) : 0;
+	if (rc == -EINVAL)
+		rc = -EDOM;
 	if (rc == 0)
 		rc = type_apply(type, ev, type->from == TYPE_HEADER ? header(req, type->name) : NULL);
 	if (rc == 0)
@@ -274,7 +331,7 @@ static enum MHD_Result request_emit(struct request *req)
 	if (pb_emit(req->http->self, &ev, 1, NULL, req) == 0)
 		return MHD_YES;
 	req->pledged = false;
-	req->answer = answer_problem(MHD_HTTP_SERVICE_UNAVAILABLE, "stopping");
+	request_deny(req, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping");
 	return request_answer(req);
 }
 
@@ -310,15 +367,14 @@ void request_settled(void *state, void *token, const struct pb_receipt *receipt)
 	}
 	if (req->state != REQUEST_COMMITTING)
 		return;		/* given up, and told so */
-	const char *reason = pb_receipt_reason(receipt);
 	enum pb_outcome outcome = pb_receipt_outcome(receipt);
-	if (outcome == PB_ACCEPTED)
+	if (outcome == PB_ACCEPTED) {
 		req->answer = answer_accepted(pb_receipt_id(receipt, 0));
-	else
-		req->answer = answer_problem(outcome == PB_FAILED ?
-					     MHD_HTTP_SERVICE_UNAVAILABLE :
-					     MHD_HTTP_UNPROCESSABLE_CONTENT, reason);
-	pb_add(outcome == PB_ACCEPTED ? req->http->accepted : req->http->refused, 1);
+		pb_add(req->http->accepted, 1);
+	} else {
+		request_deny(req, outcome == PB_FAILED ? MHD_HTTP_SERVICE_UNAVAILABLE :
+			     MHD_HTTP_UNPROCESSABLE_CONTENT, pb_receipt_reason(receipt));
+	}
 	req->state = REQUEST_ANSWERABLE;
 	request_resume(req);
 }
@@ -327,10 +383,21 @@ bool request_give_up(struct request *req)
 {
 	if (req->state != REQUEST_COMMITTING)
 		return req->state == REQUEST_ANSWERABLE;
-	req->answer = answer_problem(MHD_HTTP_SERVICE_UNAVAILABLE, "not confirmed in time");
+	request_deny(req, MHD_HTTP_SERVICE_UNAVAILABLE, "not confirmed in time");
 	req->state = REQUEST_ANSWERABLE;
-	pb_add(req->http->refused, 1);
 	request_resume(req);
+	return true;
+}
+
+bool request_time_out(struct request *req)
+{
+	bool overruled =
+		MHD_get_connection_info(req->conn, MHD_CONNECTION_INFO_HTTP_STATUS) != NULL;
+	if (req->state > REQUEST_BODY || overruled)
+		return false;
+	request_dismiss(req, MHD_HTTP_REQUEST_TIMEOUT, req->state == REQUEST_HEAD ?
+			"the request's header did not come in time" :
+			"the request's body did not come in time");
 	return true;
 }
 
@@ -358,6 +425,8 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *conn, const cha
 		return request_answer(req);
 	case REQUEST_ANSWERED:
 		break;
+	case REQUEST_DISMISSED:
+		return MHD_NO;
 	}
 	return MHD_YES;
 }

@@ -27,5 +27,10 @@ void request_settled(void *state, void *token, const struct pb_receipt *);
 /* Its time is over. True if it was waiting for the core: the sender will be told so in the next
  * MHD_run(). False: nothing can be said. */
 bool request_give_up(struct request *);
+/* Its time is over and it has not come in whole: answer 408 and end the connection. False: it has,
+ * or has been refused; nothing is done. */
+bool request_time_out(struct request *);
+/* libmicrohttpd is about to answer a request by itself, being inside of MHD_run(). */
+void request_overruled(struct http *, unsigned status);
 
 #endif

@@ -21,6 +21,7 @@
 #include <microhttpd.h>
 #include <patchbay/plugin.h>
 
+#include "http/refusal.h"
 #include "http/type.h"
 
 struct request;
@@ -28,6 +29,7 @@ struct request;
 /* A connection. It lives from MHD's notice of its start to that of its end. */
 struct client {
 	struct http *http;
+	struct MHD_Connection *conn;
 	int fd;			/* libmicrohttpd's */
 	int64_t deadline;	/* on the server's clock */
 	bool excess;		/* over max_connections: told to come back */
@@ -59,7 +61,8 @@ struct http {
 	struct client_list clients;	/* the earliest deadline first */
 	size_t n_clients;
 
-	struct pb_metric *accepted, *refused, *connections;
+	struct pb_metric *accepted, *connections;
+	struct refusals refused;
 };
 
 #endif

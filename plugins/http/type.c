@@ -1,5 +1,6 @@
 /* type.c - where an event's type comes from: a field of its body, a header, or the INI. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,13 @@ const char *type_parse(struct type_rule *rule, const char *option)
 		return strict_token(name, strlen(name)) ? NULL :
 			"the name of a header is expected after header:";
 	}
-	*rule = (struct type_rule){ TYPE_FIXED, option };
-	return *option != '\0' ? NULL : "json:FIELD, header:NAME or a type is expected";
+	name = after(option, "type:");
+	/* Anything else before a colon is a slip of the pen that would name every event. */
+	if (name == NULL && strchr(option, ':') != NULL)
+		return "json:FIELD, header:NAME or a type is expected; a fixed type that has a "
+		       "colon in it is written type:TYPE";
+	*rule = (struct type_rule){ TYPE_FIXED, name != NULL ? name : option };
+	return *rule->name != '\0' ? NULL : "json:FIELD, header:NAME or a type is expected";
 }
 
 static int type_set(struct pb_event *ev, const char *type)
@@ -59,4 +65,20 @@ int type_apply(const struct type_rule *rule, struct pb_event *ev, const char *he
 		break;
 	}
 	return type_set(ev, rule->name);
+}
+
+void type_complain(const struct type_rule *rule, int error, char *text, size_t size)
+{
+	const char *thing = rule->from == TYPE_JSON ? "member" : "header";
+	if (error == -EBADMSG)
+		snprintf(text, size, "the body is not JSON, and member `%s` is to be the event's type",
+			 rule->name);
+	else if (error == -ENOENT && rule->from == TYPE_JSON)
+		snprintf(text, size, "the body has no member `%s`, which is to be the event's type",
+			 rule->name);
+	else if (error == -ENOENT)
+		snprintf(text, size, "there is no header `%s`, which is to be the event's type",
+			 rule->name);
+	else
+		snprintf(text, size, "%s `%s` is no text usable as a type", thing, rule->name);
 }

@@ -13,7 +13,7 @@ struct type_rule {
 	const char *name;	/* the type, the path into the body, or the header; borrowed */
 };
 
-/* Read "json:FIELD", "header:NAME" or a fixed type. NULL, or what is wrong with it; `rule`
+/* Read "json:FIELD", "header:NAME", "type:TYPE" or, if it has no colon, a fixed type. NULL, or what is wrong with it; `rule`
  * then is not to be used. It borrows from `option`. */
 const char *type_parse(struct type_rule *rule, const char *option);
 
@@ -21,5 +21,7 @@ const char *type_parse(struct type_rule *rule, const char *option);
  * when the request lacks it. 0; -EBADMSG: the body is not JSON; -ENOENT: the body's field or the
  * header is missing; -EINVAL: it is no text that can be a type; -ENOMEM. */
 int type_apply(const struct type_rule *rule, struct pb_event *ev, const char *header);
+/* The same error as a sentence that names the field, for the sender; cut to `size`. */
+void type_complain(const struct type_rule *rule, int error, char *text, size_t size);
 
 #endif

@@ -87,7 +87,7 @@ static void *syslog_open(struct pb_self *self, struct pb_error *err)
 	if (gethostname(syslog->host, sizeof syslog->host - 1) < 0)
 		syslog->host[0] = '\0';
 	style_set(syslog, self);
-	syslog->cut = pb_counter(self, "cut", "Messages cut, or without some attribute, to fit "
+	syslog->cut = pb_counter(self, "cut", "Messages sent cut, or without some attribute, to fit "
 				 "max_message.");
 	/* Connected by the first message, so that the daemon may start before syslog does. */
 	transport_init(&syslog->transport, &syslog->target, pb_int(self, "timeout"));
@@ -102,20 +102,26 @@ static void syslog_close(void *state)
 	free(syslog);
 }
 
-/* Messages of d[0..n) into `data`, the i-th up to ends[i]. */
+/* Messages of d[0..n) into `data`, the i-th up to ends[i]; cut[i]: not all of it fitted. */
 static void batch_format(struct syslog *syslog, struct pb_delivery *const d[], size_t n,
-			 size_t ends[])
+			 size_t ends[], bool cut[])
 {
-	size_t at = 0, cuts = 0;
+	size_t at = 0;
 	for (size_t i = 0; i < n; i++) {
-		bool cut;
-		at += text_format(&syslog->style, pb_delivery_event(d[i]), syslog->data + at, &cut);
+		at += text_format(&syslog->style, pb_delivery_event(d[i]), syslog->data + at,
+				  &cut[i]);
 		syslog->data[at++] = '\n';
 		ends[i] = at;
-		cuts += cut;
 	}
-	if (cuts > 0)
-		pb_add(syslog->cut, (int64_t)cuts);
+}
+
+/* A message that comes again after a failure is written again: it counts when it has gone. */
+static void count_cut(struct syslog *syslog, const bool cut[], size_t sent)
+{
+	int64_t cuts = 0;
+	for (size_t i = 0; i < sent; i++)
+		cuts += cut[i];
+	pb_add(syslog->cut, cuts);
 }
 
 /* Send and answer d[0..n), at most TRANSPORT_BATCH. How many were answered for good; fewer
@@ -123,9 +129,11 @@ static void batch_format(struct syslog *syslog, struct pb_delivery *const d[], s
 static size_t batch_send(struct syslog *syslog, struct pb_delivery *const d[], size_t n)
 {
 	size_t ends[TRANSPORT_BATCH];
+	bool cut[TRANSPORT_BATCH];
 	int error;
-	batch_format(syslog, d, n, ends);
+	batch_format(syslog, d, n, ends, cut);
 	size_t sent = transport_send(&syslog->transport, syslog->data, ends, n, &error);
+	count_cut(syslog, cut, sent);
 	for (size_t i = 0; i < sent; i++)
 		pb_answer(d[i], PB_OK, 0, nothing, "handed to the kernel");
 	if (sent < n && error == -EMSGSIZE) {
@@ -157,7 +165,10 @@ static void syslog_reopen(void *state)
 
 static const struct pb_option options[] = {
 	{ .name = "target", .type = PB_ADDRESS, .value = "unix:/dev/log",
-	  .help = "Where messages go: unix:/PATH (a datagram or stream socket) or udp:HOST:PORT." },
+	  .help = "Where messages go: unix:/PATH (a datagram or stream socket) or udp:HOST:PORT. "
+		  "Finding the host's address has the resolver's limits (resolv.conf(5)), which "
+		  "may be longer than `timeout`. SIGHUP closes the socket, and the next message "
+		  "opens it again." },
 	{ .name = "format", .type = PB_CHOICE, .value = "", .choices = "rfc5424 rfc3164",
 	  .help = "How messages are written; unset: rfc3164 to a Unix socket, which is what "
 		  "journald and rsyslog expect there, and rfc5424 over UDP. Only rfc5424 carries "

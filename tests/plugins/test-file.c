@@ -218,7 +218,8 @@ static void test_torn(void **state)
 	const struct bench *bench = *state;
 	put(bench->path, "{\"a\":1}\n{\"b\":");
 	struct host_sink *sink = sink_of(bench, NULL, NULL);
-	assert_true(host_logged(bench->host, "cut off 5 bytes of a torn last line"));
+	assert_true(host_logged(bench->host, "cut off 5 bytes of a torn last line; if it was "
+			       "an event of ours it comes again"));
 	assert_holds(bench->path, "{\"a\":1}\n");
 	host_close(sink);
 }

@@ -56,9 +56,15 @@ static const struct {
 	{ "json:report.kind", true, TYPE_JSON, "report.kind" },
 	{ "header:X-Event", true, TYPE_HEADER, "X-Event" },
 	{ "ping", true, TYPE_FIXED, "ping" },
-	{ "com.example:ping", true, TYPE_FIXED, "com.example:ping" },
+	{ "type:com.example:ping", true, TYPE_FIXED, "com.example:ping" },
+	{ "type:json:event", true, TYPE_FIXED, "json:event" },
 	{ "jsonx", true, TYPE_FIXED, "jsonx" },
 	{ "json:", false, 0, NULL },
+	{ "jsn:event", false, 0, NULL },
+	{ "JSON:event", false, 0, NULL },
+	{ "json :event", false, 0, NULL },
+	{ "com.example:ping", false, 0, NULL },
+	{ "type:", false, 0, NULL },
 	{ "header:", false, 0, NULL },
 	{ "header:X Event", false, 0, NULL },
 	{ "header:X-Event:", false, 0, NULL },
@@ -117,11 +123,36 @@ static void test_apply(void **state)
 	}
 }
 
+static const struct {
+	const char *option;
+	int error;
+	const char *says;
+} complaints[] = {
+	{ "json:a.b", -EBADMSG, "the body is not JSON, and member `a.b` is to be the event's type" },
+	{ "json:a.b", -ENOENT, "the body has no member `a.b`, which is to be the event's type" },
+	{ "json:a.b", -EINVAL, "member `a.b` is no text usable as a type" },
+	{ "header:X-A", -ENOENT, "there is no header `X-A`, which is to be the event's type" },
+	{ "header:X-A", -EINVAL, "header `X-A` is no text usable as a type" },
+};
+
+static void test_complain(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof complaints / sizeof complaints[0]; i++) {
+		char text[128];
+		struct type_rule rule;
+		assert_null(type_parse(&rule, complaints[i].option));
+		type_complain(&rule, complaints[i].error, text, sizeof text);
+		assert_string_equal(text, complaints[i].says);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_complain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,6 +282,28 @@ static void test_cut(void **state)
 	close(fd);
 }
 
+/* A message that had to come again is one message. */
+static void test_cut_counts_once(void **state)
+{
+	const struct bench *bench = *state;
+	struct host_sink *sink = sink_of(bench, bench->target, "max_message = 480");
+	char body[1000];
+	memset(body, 'x', sizeof body);
+	for (int round = 0; round < 3; round++) {
+		int fd = round == 2 ? local_socket(bench, SOCK_DGRAM) : -1;
+		struct pb_delivery *d[2];
+		for (size_t i = 0; i < 2; i++)
+			d[i] = host_delivery(sink, host_event(sink, body, sizeof body, NULL));
+		host_send(sink, d, 2);
+		assert_int_equal(d[0]->code, round == 2 ? PB_OK : PB_DOWN);
+		assert_int_equal(host_metric(sink, "cut"), round == 2 ? 2 : 0);
+		free_some(d, 2);
+		if (fd >= 0)
+			close(fd);
+	}
+	host_close(sink);
+}
+
 static void test_priority(void **state)
 {
 	static const char *const cases[][3] = {
@@ -341,6 +363,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_reading, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_udp_refused, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_cut, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_cut_counts_once, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_priority, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_check, bench_up, bench_down),
 	};

@@ -1,7 +1,7 @@
 /*
  * simulate.c - lives of the engine, one a seed, each in a process of its own.
  *
- *	simulate [--steps N] [--seed S] [COUNT]
+ *	simulate [--steps N] [--seed S] [COUNT]		(or SIMULATE_LIVES=COUNT)
  *
  * A broken promise prints the seed and the shortest story found that still breaks one.
  */
@@ -97,7 +97,8 @@ static bool many_hold(uint64_t seed, size_t n, size_t steps)
 int main(int argc, char *argv[])
 {
 	uint64_t seed = 1;
-	size_t count = 2000, steps = 400, lived = 0;
+	const char *lives = getenv("SIMULATE_LIVES");
+	size_t count = lives != NULL ? strtoul(lives, NULL, 10) : 2000, steps = 400, lived = 0;
 	log_open(PB_ERROR);
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--steps") == 0 && i + 1 < argc)

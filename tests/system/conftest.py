@@ -16,6 +16,16 @@ def pytest_configure(config):
             raise pytest.UsageError("%s is not set: run `make check-system`" % name)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--part", default="1/1", metavar="I/N", help="run the I-th of N parts")
+
+
+def pytest_collection_modifyitems(config, items):
+    part, parts = map(int, config.getoption("--part").split("/"))
+    config.hook.pytest_deselected(items=[t for i, t in enumerate(items) if i % parts != part - 1])
+    items[:] = items[part - 1::parts]
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

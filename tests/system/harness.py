@@ -208,7 +208,8 @@ class Response:
 
 def curl(url, *options, data=None, timeout=20):
     """Ask with curl; `data` (bytes or text) makes it a POST of JSON unless a header says else."""
-    argv = ["curl", "-sS", "-i", "--max-time", str(timeout * SLOW), "-H", "expect:"]
+    argv = ["curl", "-sS", "-i", "--max-time", str(timeout * SLOW), "-H", "expect:",
+            "--expect100-timeout", str(timeout)]
     if data is not None:
         if not any(word.lower().startswith("content-type:") for word in options):
             argv += ["-H", "content-type: application/json"]

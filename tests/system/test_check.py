@@ -96,3 +96,32 @@ def test_run_refuses_what_check_refuses(patchbay):
     assert daemon.ended() == 1
     assert "[route all] evnts: there is no such option; did you mean events?" in daemon.log
     assert not daemon.state.exists()
+
+
+def test_run_asks_the_plugins_too(patchbay):
+    daemon = patchbay(RIGHT.replace("[sink", "path = nowhere\n[sink"), start=False)
+    daemon.start(wait=False)
+    assert daemon.ended() == 1
+    assert "[source in] path: a path that begins with / is expected" in daemon.log
+    assert not daemon.state.exists()
+
+
+def test_what_is_ready_is_named(patchbay):
+    daemon = patchbay(RIGHT)
+    daemon.wait_log(r" info ready: patchbay \S+, %s, state %s$" % (daemon.config, daemon.state))
+
+
+def test_a_state_folder_that_others_write_is_warned_of(patchbay):
+    daemon = patchbay(RIGHT, start=False)
+    daemon.state.mkdir()
+    daemon.state.chmod(0o777)
+    daemon.start()
+    daemon.wait_log(r"warning \[patchbay\] state: others may write to %s: chmod go-w it" % daemon.state)
+
+
+def test_a_state_folder_without_its_parent(folder, patchbay):
+    daemon = patchbay("[patchbay]\nstate = %s/no/state\n" % folder + RIGHT, start=False)
+    daemon.start(wait=False)
+    assert daemon.ended() == 1
+    assert "error [patchbay] state: %s/no/state: the folder that it is to stand in does not exist" \
+        % folder in daemon.log

@@ -103,6 +103,29 @@ def test_a_sink_that_is_slow_holds_nobody_else_up(engine):
     bay.wait_delivered([first, *ids], timeout=20)
 
 
+def test_filters_side_by_side_keep_a_strict_lane_in_order(engine):
+    bay = engine(COUNTER % (3000, "turn = 64") + FILE.replace("[route file]", """
+[filter some]
+plugin = probe_filter
+workers = 4
+mode = split
+count = 2
+
+[filter all]
+plugin = probe_filter
+workers = 3
+
+[route file]
+filters = some, all"""))
+    path = bay.folder / "out.jsonl"
+    wait_until(lambda: len(lines(path)) == 6000, 30, "all has arrived")
+    bay.wait_lane("file", behind=0)
+    events = objects(path)
+    assert [event["data"]["part"] for event in events] == [1, 2] * 3000
+    assert all(b["id"] == a["id"] + "~2" for a, b in zip(events[::2], events[1::2]))
+    assert [event["id"] for event in events[::2]] == sorted(event["id"] for event in events[::2])
+
+
 def test_many_stragglers_come_back_fast(engine):
     count = 6000
     bay = engine(COUNTER % (count, "turn = 64") + sink(options="retry = exponential(1s, 1s, 1000)"),

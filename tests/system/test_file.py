@@ -92,7 +92,7 @@ def test_raw(archive):
 def test_logrotate(archive, folder):
     daemon = archive()
     (folder / "rotate.conf").write_text(
-        "%s {\n rotate 9\n nocompress\n create 0640\n missingok\n"
+        "%s {\n rotate 9\n nocompress\n nocreate\n missingok\n"
         " postrotate\n  kill -HUP %d\n endscript\n}\n" % (daemon.out, daemon.pid))
     sent = []
     for turn in range(3):

@@ -4,6 +4,7 @@ import http.client
 import json
 import select
 import socket
+import stat
 import threading
 import time
 
@@ -122,6 +123,7 @@ def test_kept_as_it_came(serve):
     ("json:report.kind", [], '{"report": {"kind": "run"}}', "run"),
     ("header:X-GitHub-Event", ["x-github-event: push"], "no JSON", "push"),
     ("com.example.ping", [], "", "com.example.ping"),
+    ("type:json:ping", [], "", "json:ping"),
 ])
 def test_type(serve, rule, fields, body, kind):
     daemon = serve(event=rule)
@@ -137,21 +139,28 @@ def test_type(serve, rule, fields, body, kind):
     b'{"event": "\xff"}',
 ])
 def test_no_type_in_the_body(serve, body):
-    problem(curl(serve().url("hooks"), data=body), 400)
+    """The sender is told which member it is about, and so is the log."""
+    daemon = serve()
+    told = problem(curl(daemon.url("hooks"), data=body), 400)
+    assert "`event`" in told
+    line = daemon.wait_log(r"info \[source hooks\] answered a request of 127\.0\.0\.1:\d+ with 400: (.*)")
+    assert line.group(1) == told
 
 
 def test_no_type_in_the_header(serve):
-    problem(curl(serve(event="header:X-Event").url("hooks"), data="{}"), 400)
+    told = problem(curl(serve(event="header:X-Event").url("hooks"), data="{}"), 400)
+    assert "`X-Event`" in told
 
 
-@pytest.mark.parametrize("given", [None, "Bearer wrong", "Bearer secret2", "Basic secret", "secret"])
+@pytest.mark.parametrize("given", [None, "Bearer guessed", "Bearer secret2", "Basic secret", "secret"])
 def test_401(serve, given):
     daemon = serve(token="secret")
     fields = ["-H", "authorization: " + given] if given else []
     answer = curl(daemon.url("hooks"), *fields, data='{"event":"ping"}')
     problem(answer, 401)
     assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert "secret" not in daemon.log
+    daemon.wait_log(r"warning \[source hooks\] refused a request of 127\.0\.0\.1:\d+: 401, ")
+    assert "secret" not in daemon.log and "guessed" not in daemon.log
 
 
 def test_token(serve):
@@ -187,7 +196,9 @@ def test_413(serve, more):
     body = '{"event":"ping","pad":"%s"}'
     fits = body % ("x" * (300 * 1024 - len(body) + 2))
     assert curl(daemon.url("hooks"), *more, data=fits).status == 202
-    problem(curl(daemon.url("hooks"), *more, data=fits + " "), 413)
+    told = problem(curl(daemon.url("hooks"), *more, data=fits + " "), 413)
+    assert " %d bytes" % (300 * 1024) in told
+    daemon.wait_log(r"warning \[source hooks\] refused a request of 127\.0\.0\.1:\d+: 413, ")
     problem(curl(daemon.url("hooks"), *more, data=fits * 20), 413)
 
 
@@ -235,6 +246,35 @@ def test_ambiguous_is_refused(serve, request_):
         assert raw.left == b"" or b" 4" in raw.left[:12], raw.left
         assert b" 202 " not in raw.left
     assert curl(daemon.url("hooks"), data="{}").status == 202
+
+
+@pytest.mark.parametrize("length", [b"abc", b"", b"-1", b"99999999999999999999999"])
+def test_length_is_no_number(serve, length):
+    """One head, one problem; the next request on the connection is none."""
+    daemon = serve()
+    with Raw(daemon, post(b"{}", b"Content-Length: " + length, length=False) + post()) as raw:
+        status, head, body = raw.answer()
+        assert status == 400 and "\r\nconnection: close" in head
+        assert json.loads(body)["detail"] == "Content-Length is not a number"
+        assert raw.closed() and raw.left == b""
+    daemon.wait_log(r"answered a request of 127\.0\.0\.1:\d+ with 400: Content-Length")
+    assert curl(daemon.url("hooks"), data='{"event":"ping"}').status == 202
+
+
+@pytest.mark.parametrize("start, what", [
+    (b"POST / HTTP/1.1\r\nHost: x\r\n", "header"),
+    (post(b"{}")[:-1], "body"),
+    (post(b"", b"Transfer-Encoding: chunked", length=False) + b"5\r\nabc", "body"),
+])
+def test_408(serve, start, what):
+    daemon = serve(timeout=TIMEOUT / SLOW)
+    with Raw(daemon, start) as raw:
+        status, head, body = raw.answer()
+        assert status == 408 and "\r\nconnection: close" in head
+        assert json.loads(body)["detail"] == "the request's %s did not come in time" % what
+        assert raw.closed() and raw.left == b""
+    assert " 408" not in daemon.log
+    assert curl(daemon.url("hooks"), data='{"event":"ping"}').status == 202
 
 
 def test_http_1_0(serve):
@@ -382,6 +422,18 @@ def test_several_listeners(serve, folder):
     wait_until(lambda: len(objects(daemon.all)) == 3)
 
 
+@pytest.mark.parametrize("options, mode", [({}, 0o660), ({"mode": "0600"}, 0o600)])
+def test_socket_file(serve, folder, options, mode):
+    """Who may write to it may send; it goes with the daemon."""
+    path = folder / "hooks.sock"
+    daemon = serve(listen="unix:%s" % path, **options)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    problem(curl("http://x/", "--unix-socket", str(path), data="{}"), 400)
+    daemon.wait_log(r"answered a request of process \d+ of user \d+ with 400")
+    daemon.stop()
+    assert not path.exists()
+
+
 def keep_posting(daemon, seen, failures):
     """Until the connection ends."""
     connection = http.client.HTTPConnection(*address(daemon), timeout=20 * SLOW)
@@ -421,6 +473,8 @@ def test_stop_under_load(serve, workers):
 @pytest.mark.parametrize("option, value, words", [
     ("event", "json:", "json:"),
     ("event", "header:a b", "header"),
+    ("event", "jsn:event", "type:TYPE"),
+    ("mode", "rw", "0660"),
     ("path", "hooks", "/"),
     ("max_connections", "0", "max_connections"),
     ("listen", "", "HOST:PORT"),

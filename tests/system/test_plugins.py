@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import SLOW
+from harness import SLOW, tool
 
 PLUGINS = Path(os.environ.get("PATCHBAY_PLUGINS", "."))
+TOP = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in PLUGINS.glob("*.so"))
 
 
@@ -95,7 +97,35 @@ def test_a_broken_plugin_is_said_and_the_rest_listed(folder):
     assert done.stdout.split()[:2] == ["null", "sink"]
     assert done.stderr == "patchbay plugins: %s\n" % said
     listed = [json.loads(line) for line in run("plugins", "--json", plugins=folder).stdout.splitlines()]
-    assert listed[1] == {"name": "other", "error": said}
+    assert listed[1] == {"name": "other", "errors": [said]}
+
+
+BROKEN = """
+#include <patchbay/plugin.h>
+static const struct pb_option options[] = {
+	{ .name = "one", .type = PB_CHOICE, .value = "", .help = "Its choices are missing." },
+	{ .name = "two", .type = PB_INT, .value = "many", .help = "Its default is none." },
+	{ 0 }
+};
+static void *open_it(struct pb_self *self, struct pb_error *err) { (void)err; return self; }
+static void close_it(void *state) { (void)state; }
+static void write_it(void *s, struct pb_delivery *const d[], size_t n) { (void)s, (void)d, (void)n; }
+PB_PLUGIN(.name = "broken", .version = "1", .summary = "Broken",
+	  .sink = PB_SINK(.options = options, .open = open_it, .close = close_it, .write = write_it));
+"""
+
+
+def test_all_faults_of_a_plugin_are_said(folder):
+    subprocess.run([tool("cc"), "-shared", "-fPIC", "-I", TOP / "include", "-x", "c", "-", "-o",
+                    folder / "broken.so"], input=BROKEN, text=True, check=True)
+    (folder / "broken.so").chmod(0o755)
+    said = run("plugins", plugins=folder).stderr.splitlines()
+    assert len(said) == 2, said
+    assert all(line.startswith("patchbay plugins: ") for line in said)
+    assert "one" in said[0] and "two" in said[1]
+    assert run("plugins", "broken", plugins=folder).stderr.splitlines() == said
+    listed = json.loads(run("plugins", "--json", plugins=folder).stdout)
+    assert ["patchbay plugins: " + error for error in listed["errors"]] == said
 
 
 def test_the_folder_is_the_configurations(folder):
@@ -117,7 +147,9 @@ def test_help_and_version():
     for command in ("run", "check", "plugins"):
         assert "\n  %s " % command in overview
         for flag in ("--help", "-h"):
-            assert good(command, flag).startswith("Usage: patchbay %s" % command)
+            usage_line, _, does = good(command, flag).splitlines()[:3]
+            assert usage_line.startswith("Usage: patchbay %s" % command)
+            assert re.fullmatch(r"[A-Z][a-z ,]+\.", does)
 
 
 def test_wrong_usage():
@@ -128,6 +160,8 @@ def test_wrong_usage():
     assert "takes no argument" in usage("check", "file.ini")
     assert "takes one name" in usage("plugins", "http", "null")
     assert "there is no option --mna" in usage("plugins", "--mna")
+    assert "takes no argument" in usage("run", "file.ini")
+    assert "takes no --json" in usage("run", "--json")
     done = subprocess.run([os.environ["PATCHBAY"], "check", "-c"], capture_output=True, text=True,
                           check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "patchbay check: -c needs a value")

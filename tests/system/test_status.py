@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import re
+import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -106,7 +108,7 @@ def test_people_get_a_table(serve):
     assert done.returncode == 0 and done.stderr == ""
     assert "\033" not in done.stdout
     head, _, *rows = done.stdout.splitlines()
-    assert re.fullmatch(r"patchbay \S+, up \d+s; journal \S+ \S+, 1 events; state \S+ KiB", head)
+    assert re.fullmatch(r"patchbay \S+, up \d+s; journal \S+ \S+, 1 event; state \S+ KiB", head)
     assert all(row == row.rstrip() for row in rows)
     table, lanes = rows[:4], rows[5:]
     assert table[0].split() == ("KIND NAME PLUGIN STATE EVENTS FAILURES IN FLIGHT "
@@ -200,7 +202,9 @@ def test_one_socket_is_one_daemon_s(folder, serve):
 
 def as_user(daemon, gid, *groups):
     """`patchbay status` of the user nobody in these groups."""
-    return subprocess.run([daemon.program, "status", "--json", "-c", daemon.config],
+    program = daemon.folder / "patchbay"    # nobody need not see into the build folder
+    shutil.copy(daemon.program, program)
+    return subprocess.run([program, "status", "--json", "-c", daemon.config],
                           capture_output=True, text=True, timeout=30 * SLOW, check=False,
                           user=NOBODY, group=gid, extra_groups=groups)
 
@@ -223,6 +227,18 @@ def test_a_group_that_is_none(serve):
     daemon = serve("control_group = no-such-group", start=False).start(wait=False)
     assert daemon.ended() == 1
     assert "there is no group no-such-group" in daemon.log
+    assert not daemon.state.exists()
+
+
+def test_one_that_hangs_is_not_waited_for(serve):
+    daemon = serve()
+    daemon.send(signal.SIGSTOP)
+    try:
+        done = daemon.command("status")
+    finally:
+        daemon.send(signal.SIGCONT)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "does not answer" in done.stderr
 
 
 def test_reopen_is_what_sighup_does(folder, serve):

@@ -225,9 +225,47 @@ static void what_is_surely_wrong_is_warned_of(void **state)
 	     "f:6: warning: [sink out] retry: an event expires after 1h (expire), so only 2 of the "
 	     "3 waits are used\n");
 	says(SOURCE SINK ROUTE "[patchbay]\nmax_size = 8MiB\n",
-	     "f:7: warning: [patchbay] max_event: is above max_size\n"
-	     "f:8: warning: [patchbay] max_size: holds less than two segments of segment_size: "
-	     "space returns a segment at a time\n");
+	     "f:8: warning: [patchbay] max_size: is below max_event (16MiB by default): an event "
+	     "that large never finds room; set max_event too\n");
+	says(SOURCE SINK ROUTE "[patchbay]\nmax_event = 20MiB\nmax_size = 8MiB\n",
+	     "f:8: warning: [patchbay] max_event: is above max_size (8MiB): an event that large "
+	     "never finds room; set one of them\n");
+	says(SOURCE SINK ROUTE "[patchbay]\nmax_size = 64MiB\nsegment_size = 9MiB\n",
+	     "f:9: warning: [patchbay] segment_size: is over an eighth of max_size (64MiB), which is "
+	     "then taken instead\n");
+}
+
+static void control_needs_a_group_and_a_place(void **state)
+{
+	(void)state;
+	says(SOURCE SINK ROUTE "[patchbay]\ncontrol = /x/c\ncontrol_group = root\n", "");
+	says(SOURCE SINK ROUTE "[patchbay]\ncontrol = /x/c\ncontrol_group = no-such-group\n",
+	     "f:9: [patchbay] control_group: there is no group no-such-group\n");
+	says(SOURCE SINK ROUTE "[patchbay]\ncontrol_group = root\n",
+	     "f:8: [patchbay] control_group: has no effect on the default socket: the state folder "
+	     "lets nobody else in; set control too, such as control = /run/patchbay/control.sock\n");
+}
+
+static bool own_sound(const char *sink)
+{
+	struct report report;
+	struct config *c = load(sink, &report);
+	bool own = c->instances[0]->own_sound;
+	assert_true(report.errors > 0 && !c->instances[0]->sound);
+	config_free(c);
+	report_free(&report);
+	return own;
+}
+
+static void what_is_a_plugins_own_may_be_right_alone(void **state)
+{
+	(void)state;
+	assert_true(own_sound("[sink s]\nplugin = post\nurl = http://x\nretry = x\nextra = 1\n"));
+	assert_false(own_sound("[sink s]\nplugin = post\nurl = x\n"));
+	assert_false(own_sound("[sink s]\nplugin = post\nurl =\n"));
+	assert_false(own_sound("[sink s]\nplugin = post\n"));
+	assert_false(own_sound("[sink s]\nplugin = post\nurl = ${env:NO_SUCH_NAME}\n"));
+	assert_false(own_sound("[sink s]\nplugin = nowhere\nurl = http://x\n"));
 }
 
 static void tables_of_the_core_are_sound(void **state)
@@ -256,6 +294,8 @@ int main(void)
 		IN_FOLDER(listeners_in_one_place_are_warned_of),
 		IN_FOLDER(an_instance_without_its_secret_is_unsound),
 		IN_FOLDER(what_is_surely_wrong_is_warned_of),
+		IN_FOLDER(control_needs_a_group_and_a_place),
+		IN_FOLDER(what_is_a_plugins_own_may_be_right_alone),
 		cmocka_unit_test(tables_of_the_core_are_sound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,8 @@ static void man_is_escaped(void **state)
 		"\\&plugin, timeout, retry, max_retry_after, expire, order, breaker_failures, "
 		"breaker_pause, breaker_max_pause, rate, burst, max_in_flight, max_batch, "
 		"disable_after, dead_keep, dead_max, max_response\n"
-		".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5)\n");
+		".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5);\n"
+		"the guides for operators and of the sinks in\n.I " PATCHBAY_GUIDE_DIR "\n");
 }
 
 static void every_option_of_the_core_is_explained(void **state)

@@ -34,6 +34,19 @@ static void close_self(void *state)
 	(void)state;
 }
 
+static void *open_broken(struct pb_self *self, struct pb_error *err)
+{
+	(void)self;
+	return pb_error(err, NULL, "address in use");
+}
+
+static void script_stop(void *state)
+{
+	struct pb_self *self = state;
+	if (self == NULL || !self->opened)
+		fail_msg("stop() of an instance that is not open");
+}
+
 static int drive_run(void *state)
 {
 	(void)state;
@@ -99,6 +112,12 @@ static int shape_apply(void *state, struct pb_event *ev, struct pb_error *err)
 		pb_error(err, NULL, "will not");
 		return -EBADMSG;
 	}
+	if (strcmp(mode, "later") == 0) {
+		pb_error(err, NULL, "not yet");
+		return -EAGAIN;
+	}
+	if (strcmp(mode, "halve") == 0)
+		pb_pass(state, pb_event_copy(state, ev, pb_event_body(ev)));
 	for (int i = 1; strcmp(mode, "split") == 0 && i < 3; i++)
 		pb_pass(state, pb_event_copy(state, ev, pb_event_body(ev)));
 	pb_pass(state, ev);
@@ -106,7 +125,7 @@ static int shape_apply(void *state, struct pb_event *ev, struct pb_error *err)
 }
 
 static const struct pb_option shape_options[] = {
-	{ .name = "mode", .type = PB_CHOICE, .value = "pass", .choices = "pass drop split fail",
+	{ .name = "mode", .type = PB_CHOICE, .value = "pass", .choices = "pass drop split halve later fail",
 	  .help = "What to do." },
 	{ 0 }
 };
@@ -120,7 +139,9 @@ static const struct pb_plugin plugins[] = {
 	{ PLUGIN, .name = "script", .sink = PB_SINK(.open = open_self, .close = close_self,
 		.write = script_write, .max_batch = 4) },
 	{ PLUGIN, .name = "script_async", .sink = PB_SINK(.open = open_self, .close = close_self,
-		.submit = script_write, .max_batch = 4) },
+		.submit = script_write, .stop = script_stop, .max_batch = 4) },
+	{ PLUGIN, .name = "broken", .source = PB_SOURCE(.open = open_broken, .close = close_self,
+		.run = drive_run, .may_refuse = true) },
 	{ PLUGIN, .name = "shape", .filter = PB_FILTER(.options = shape_options, .open = open_self,
 		.close = close_self, .apply = shape_apply) },
 };
@@ -238,6 +259,44 @@ void lab_start_only(struct lab *lab, const char *ini)
 	assert_true(dispatch_open(lab->d, &report));
 	error_free(&err);
 	report_free(&report);
+}
+
+void lab_start_broken(struct lab *lab, const char *ini)
+{
+	struct pb_error err;
+	struct report report;
+	error_init(&err);
+	report_init(&report);
+	lab->config = read_config(ini);
+	lab->env.journal = journal_simulated(lab->journal_disk, &lab->journal_options);
+	lab->env.state = state_simulated(lab->state_disk);
+	lab->d = dispatch_new(lab->config, NULL, &lab->env, &err);
+	assert_non_null(lab->d);
+	assert_false(dispatch_open(lab->d, &report));
+	error_free(&err);
+	report_free(&report);
+	dispatch_stop(lab->d);
+	lab_close(lab);
+}
+
+bool lab_try_start(struct lab *lab, const char *ini)
+{
+	struct pb_error err;
+	error_init(&err);
+	lab->config = read_config(ini);
+	lab->env.journal = journal_simulated(lab->journal_disk, &lab->journal_options);
+	lab->env.state = state_simulated(lab->state_disk);
+	lab->d = dispatch_new(lab->config, NULL, &lab->env, &err);
+	bool started = lab->d != NULL;
+	if (started) {
+		lab_close(lab);
+	} else {
+		journal_close(lab->env.journal);
+		state_close(lab->env.state);
+		config_free(lab->config);
+	}
+	error_free(&err);
+	return started;
 }
 
 void lab_start(struct lab *lab, const char *ini)

@@ -50,6 +50,10 @@ void lab_free(struct lab *);
 /* The engine on what the disks hold, for the configuration; lab_start() takes turns until it rests. */
 void lab_start(struct lab *, const char *ini);
 void lab_start_only(struct lab *, const char *ini);
+/* Can the engine be made of what the disks hold? It is freed at once. */
+bool lab_try_start(struct lab *, const char *ini);
+/* A start that fails since an instance does not open, and what the daemon does then. */
+void lab_start_broken(struct lab *, const char *ini);
 /* Free the engine as it is: nothing more is saved. */
 void lab_close(struct lab *);
 /* An orderly end, or (the disks forget what is not synced) a crash. */

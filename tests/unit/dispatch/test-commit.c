@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,173 @@ static void past_the_limit_only_numbers_are_handed_on(void **state)
 	intake_free(&got);
 }
 
+/* A thread's commit of one event with a body of `size` bytes. */
+struct sized {
+	struct bench *bench;
+	size_t size;
+	pthread_t thread;
+	int result;
+};
+
+static void *commit_sized(void *arg)
+{
+	struct sized *s = arg;
+	char *body = calloc(1, s->size);
+	struct pb_event *ev = event_new(span_of(body, s->size), 0);
+	struct buf records = BUF_INIT(16 << 20);
+	size_t begun = record_begin(&records, RECORD_EVENT);
+	codec_pack(&records, ev);
+	record_end(&records, begun);
+	struct commit_entry e = { .records = buf_span(&records), .events = &ev, .n = 1 };
+	s->result = commit_run(&s->bench->commit, &e);
+	event_unref(ev);
+	buf_free(&records);
+	free(body);
+	return NULL;
+}
+
+static size_t count_waiting(struct commit *c)
+{
+	size_t n = 0;
+	pthread_mutex_lock(&c->lock);
+	for (const struct commit_entry *e = c->waiting; e != NULL; e = e->next)
+		n++;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+/* All of them wait, in this order, before any of them leads. */
+static void commit_together(struct bench *b, struct sized s[], size_t n)
+{
+	pthread_mutex_lock(&b->commit.lock);
+	b->commit.led = true;
+	pthread_mutex_unlock(&b->commit.lock);
+	for (size_t i = 0; i < n; i++) {
+		s[i].bench = b;
+		assert_int_equal(thread_start(&s[i].thread, "commit", commit_sized, &s[i]), 0);
+		while (count_waiting(&b->commit) <= i)
+			sched_yield();
+	}
+	pthread_mutex_lock(&b->commit.lock);
+	b->commit.led = false;
+	pthread_cond_broadcast(&b->commit.done);
+	pthread_mutex_unlock(&b->commit.lock);
+	for (size_t i = 0; i < n; i++)
+		pthread_join(s[i].thread, NULL);
+}
+
+/* How many events each block has, as digits. */
+static const char *blocks(struct bench *b)
+{
+	static char text[20];
+	size_t at = 0;
+	struct intake got;
+	inbox_take(&b->inbox, &got);
+	for (struct committed *k = got.committed; k != NULL && at < sizeof text - 1; k = k->next)
+		text[at++] = (char)('0' + k->n);
+	text[at] = '\0';
+	intake_free(&got);
+	return text;
+}
+
+static void a_group_has_a_limit(void **state)
+{
+	struct bench *b = *state;
+	struct sized s[] = { { .size = 3 << 20 }, { .size = 3 << 20 }, { .size = 3 << 20 },
+			     { .size = 12 << 20 }, { .size = 10 }, { .size = 10 } };
+	commit_together(b, s, 6);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(s[i].result, 0);
+	assert_string_equal(blocks(b), "2112");
+}
+
+static void a_small_one_fits_beside_a_large_one_that_does_not(void **state)
+{
+	struct bench *b = *state;
+	struct sized s[] = { { .size = 100 }, { .size = 4 << 20 }, { .size = 100 } };
+	journal_disk_room(b->disk, 1 << 20);
+	commit_together(b, s, 3);
+	assert_int_equal(s[0].result, 0);
+	assert_int_equal(s[1].result, -ENOSPC);
+	assert_int_equal(s[2].result, 0);
+	assert_string_equal(blocks(b), "11");
+}
+
+static int too_large(struct journal *j, const struct pb_span parts[], size_t n, uint32_t events, uint64_t *seq)
+{
+	(void)j, (void)parts, (void)n, (void)events, (void)seq;
+	return -EMSGSIZE;
+}
+
+static void more_than_a_block_takes_fails_alone(void **state)
+{
+	struct bench *b = *state;
+	const struct journal_ops *sound = b->journal->ops;
+	struct journal_ops faulty = *sound;
+	uint64_t seq;
+	faulty.append = too_large;
+	b->journal->ops = &faulty;
+	assert_int_equal(commit_one(b, "a", &seq), -EMSGSIZE);
+	b->journal->ops = sound;
+	assert_int_equal(b->commit.refused, 0);
+	assert_int_equal(commit_one(b, "b", &seq), 0);
+	assert_string_equal(blocks(b), "1");
+}
+
+/* Is the record of the lane's watermark in the journal? */
+static bool has_watermark(struct journal *j, uint64_t seq)
+{
+	struct journal_cursor *c = journal_cursor(j, 0);
+	struct record r;
+	struct watermark m = { 0 };
+	while (journal_next(j, c, &r) > 0)
+		for (size_t at = 0; r.kind == RECORD_WATERMARK && watermarks_next(r.data, &at, &m); )
+			;
+	journal_cursor_close(j, c);
+	return m.seq == seq;
+}
+
+static void watermarks_of_a_refused_block_go_with_the_next(void **state)
+{
+	struct bench *b = *state;
+	uint64_t seq;
+	watermarks_move(&b->watermarks, 0, 5);
+	journal_disk_fail(b->disk, ENOSPC, true);
+	assert_int_equal(commit_one(b, "a", &seq), -ENOSPC);
+	assert_int_equal(commit_one(b, "b", &seq), 0);
+	assert_true(has_watermark(b->journal, 5));
+}
+
+static void commit_size(struct bench *b, size_t size, int result)
+{
+	struct sized s = { .bench = b, .size = size };
+	commit_sized(&s);
+	assert_int_equal(s.result, result);
+}
+
+static void small_ones_do_not_say_that_there_is_room(void **state)
+{
+	struct bench *b = *state;
+	journal_disk_room(b->disk, 1 << 20);
+	commit_size(b, 2 << 20, -ENOSPC);
+	size_t refused = b->commit.refused;
+	assert_true(refused > 2 << 20);
+	for (int i = 0; i < 3; i++) {
+		commit_size(b, 10, 0);
+		commit_size(b, 2 << 20, -ENOSPC);
+		assert_int_equal(b->commit.refused, refused);
+	}
+	journal_disk_room(b->disk, UINT64_MAX);
+	commit_size(b, 1 << 20, 0);
+	assert_int_equal(b->commit.refused, refused);
+	commit_size(b, 2 << 20, 0);
+	assert_int_equal(b->commit.refused, 0);
+	journal_disk_room(b->disk, 1 << 20);
+	commit_size(b, 2 << 20, -ENOSPC);
+	commit_freed(&b->commit);
+	assert_int_equal(b->commit.refused, 0);
+}
+
 struct counting {
 	struct inbox_call call;
 	int ran;
@@ -194,6 +362,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(threads_combine), T(a_full_disk_is_told_to_all_and_passes),
 		T(past_the_limit_only_numbers_are_handed_on), T(calls_are_served_or_refused),
+		T(a_group_has_a_limit), T(a_small_one_fits_beside_a_large_one_that_does_not),
+		T(more_than_a_block_takes_fails_alone), T(watermarks_of_a_refused_block_go_with_the_next),
+		T(small_ones_do_not_say_that_there_is_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

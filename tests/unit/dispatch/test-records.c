@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,11 +91,53 @@ static void only_what_moved_is_taken_once(void **state)
 	buf_free(&b);
 }
 
+/* The watermarks of a record that watermarks_take() made, as "LANE:SEQ ". */
+static const char *taken(struct watermarks *w)
+{
+	static char text[100];
+	struct buf b = BUF_INIT(1000);
+	struct watermark m;
+	text[0] = '\0';
+	assert_int_equal(watermarks_take(w, &b), 0);
+	struct pb_span data = b.len > 8 ? span_of(b.data + 8, b.len - 8) : SPAN_NONE;
+	for (size_t at = 0; data.len > 0 && watermarks_next(data, &at, &m); )
+		snprintf(text + strlen(text), sizeof text - strlen(text), "%u:%u ", m.lane, (unsigned)m.seq);
+	buf_free(&b);
+	return text;
+}
+
+static void what_was_not_stored_goes_with_the_next(void **state)
+{
+	(void)state;
+	struct watermarks w;
+	struct buf full = BUF_INIT(30);
+	watermarks_init(&w, 5);
+	watermarks_move(&w, 3, 10);
+	watermarks_move(&w, 1, 7);
+	assert_string_equal(taken(&w), "3:10 1:7 ");
+	watermarks_move(&w, 3, 11);
+	watermarks_put_back(&w);
+	watermarks_put_back(&w);
+	assert_string_equal(taken(&w), "3:11 1:7 ");
+	assert_string_equal(taken(&w), "");
+	watermarks_put_back(&w);
+	assert_string_equal(taken(&w), "");
+	watermarks_move(&w, 2, 5);
+	watermarks_move(&w, 4, 6);
+	assert_int_equal(watermarks_take(&w, &full), -EMSGSIZE);
+	assert_int_equal(full.len, 0);
+	assert_int_equal(full.failed, 0);
+	assert_string_equal(taken(&w), "2:5 4:6 ");
+	watermarks_fini(&w);
+	buf_free(&full);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(marks_are_read_back), cmocka_unit_test(hostile_marks),
 		cmocka_unit_test(only_what_moved_is_taken_once),
+		cmocka_unit_test(what_was_not_stored_goes_with_the_next),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
