@@ -318,6 +318,21 @@ static int free_space(struct router *r, struct names *names)
 	return failed;
 }
 
+/* A block that was cut off had numbers that are not given again. An empty block says so before the state does, which would
+ * otherwise seem to be ahead of the journal. Without room for it that is how it looks. */
+static int state_numbers(struct router *r)
+{
+	struct journal_stat stat;
+	uint64_t seq;
+	journal_stat(r->journal, &stat);
+	int failed = stat.skips ? journal_append(r->journal, NULL, 0, 0, &seq) : 0;
+	if (failed != 0 && failed != -ENOSPC)
+		return failed;
+	journal_stat(r->journal, &stat);
+	r->routed = stat.end;
+	return 0;
+}
+
 static int run(struct recover *rec, struct names *names)
 {
 	struct router *r = rec->router;
@@ -334,6 +349,8 @@ static int run(struct recover *rec, struct names *names)
 		failed = read_tail(r, names->lost_from != 0);
 	if (failed == 0)
 		failed = restore_sinks(r);
+	if (failed == 0)
+		failed = state_numbers(r);
 	if (failed == 0)
 		failed = ready_lanes(r);
 	if (failed < 0)

@@ -62,6 +62,7 @@ static int roll(struct segmented *j)
 		return fail(j, "cannot make a segment", file);
 	struct segment *s = segment_new(&header, file, SEGMENT_HEADER);
 	pthread_mutex_lock(&j->lock);
+	j->stated_seq = j->next_seq;
 	segments_push(j, s);
 	int idle = segments_take_idle_file(j);
 	pthread_mutex_unlock(&j->lock);
@@ -172,6 +173,7 @@ static void publish(struct segmented *j, const struct block_header *block)
 	j->newest->end += block_size(block);
 	j->bytes += block_size(block);
 	j->next_seq += block->events;
+	j->stated_seq = j->next_seq;
 	pthread_mutex_unlock(&j->lock);
 }
 

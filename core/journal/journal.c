@@ -21,6 +21,7 @@ static void segmented_stat(struct journal *journal, struct journal_stat *st)
 	*st = (struct journal_stat){
 		.first_seq = j->segments[0]->header.first_seq,
 		.next_seq = j->next_seq,
+		.skips = j->next_seq > j->stated_seq,
 		.end = { newest->header.number, newest->end },
 		.bytes = j->bytes,
 		.segments = j->n,

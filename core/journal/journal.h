@@ -51,6 +51,7 @@ struct journal;
 struct journal_stat {
 	uint64_t first_seq;	/* the oldest event still there (== next_seq: none) */
 	uint64_t next_seq;	/* what the next event gets */
+	bool skips;		/* numbers before that were skipped, and no block on the disk says so yet */
 	struct journal_pos end;	/* where the next block goes */
 	uint64_t bytes;		/* on disk, all segments, reserved space included */
 	size_t segments;

@@ -257,6 +257,7 @@ static int recover_newest(struct segmented *j)
 	j->bytes -= s->end - scan.good_end;
 	s->end = scan.good_end;
 	j->next_seq = scan.seen_seq > scan.next_seq ? scan.seen_seq : scan.next_seq;
+	j->stated_seq = scan.next_seq;
 	window_free(&scan.window);
 	free(scan.holes);
 	return r;
@@ -273,7 +274,7 @@ static int make_first(struct segmented *j)
 	if (file < 0)
 		return file;
 	segments_push(j, segment_new(&header, file, SEGMENT_HEADER));
-	j->next_seq = header.first_seq;
+	j->next_seq = j->stated_seq = header.first_seq;
 	return 0;
 }
 

@@ -47,6 +47,7 @@ struct segmented {
 	struct segment **segments;	/* ascending; at least one; the last is the newest: not sealed */
 	size_t n, cap;
 	uint64_t next_seq, bytes;
+	uint64_t stated_seq;	/* what a reader of the disk would take for next_seq */
 	uint64_t ticks;		/* counts views */
 	uint64_t damaged_blocks, damaged_bytes;	/* … to here, and each segment's end, file, used and index */
 

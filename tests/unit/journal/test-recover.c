@@ -123,10 +123,40 @@ static void cut_at(const struct image *whole, size_t at, enum tail tail)
 	assert_string_equal(text, "1234");
 	assert_int_equal(lab_append(j, 1, 10, NULL, &seq), 0);
 	assert_true(seq == 5 || seq == 6);	/* not 5 if that may have been used */
+	assert_true(st.skips == (seq == 6));
+	journal_stat(j, &st);
+	assert_false(st.skips);
 	journal_close(j);
 	j = journal_simulated(disk, &(struct journal_options){ .segment_size = 1 << 20 });
 	read_events(j, text);
 	assert_string_equal(text, seq == 5 ? "12345" : "12346");
+	journal_close(j);
+	journal_disk_free(disk);
+}
+
+/* Numbers that were skipped are skipped for good once an empty block says so. */
+static void an_empty_block_states_the_numbers(void **state)
+{
+	(void)state;
+	struct journal_disk *disk = journal_disk_new(1);
+	struct journal_options options = { .segment_size = 1 << 20, .next_seq = 100 };
+	struct journal_stat st;
+	uint64_t seq;
+	struct journal *j = journal_simulated(disk, &(struct journal_options){ .segment_size = 1 << 20 });
+	assert_int_equal(lab_append(j, 1, 10, NULL, NULL), 0);
+	journal_close(j);
+	j = journal_simulated(disk, &options);
+	journal_stat(j, &st);
+	assert_true(st.skips && st.next_seq == 100);
+	assert_int_equal(journal_append(j, NULL, 0, 0, &seq), 0);
+	journal_close(j);
+	options.next_seq = 0;
+	j = journal_simulated(disk, &options);
+	journal_stat(j, &st);
+	assert_true(!st.skips && st.next_seq == 100 && st.damaged_blocks == 0);
+	char text[EVENTS + 3];
+	read_events(j, text);
+	assert_string_equal(text, "1");
 	journal_close(j);
 	journal_disk_free(disk);
 }
@@ -433,6 +463,7 @@ int main(void)
 		cmocka_unit_test(other_names_are_left_alone),
 		cmocka_unit_test(damage_is_set_aside),
 		cmocka_unit_test(a_body_cannot_pose_as_a_block),
+		cmocka_unit_test(an_empty_block_states_the_numbers),
 		cmocka_unit_test(numbers_never_go_back),
 		cmocka_unit_test(a_missing_segment_is_passed_over),
 	};
