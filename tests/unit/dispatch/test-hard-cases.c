@@ -190,7 +190,7 @@ static void a_segment_that_could_not_be_read_does_not_go(void **state)
 static void stragglers_are_bounded_in_memory(void **state)
 {
 	struct lab *lab = *state;
-	lab_start(lab, HEAD "[sink s0]\nplugin = script_async\nretry = 10s, 10s\nmax_in_flight = 4\n[route r]\nto = s0\n");
+	lab_start(lab, HEAD "[sink s0]\nplugin = script_async\nretry = 10s, 10s\nbreaker_failures = 0\nmax_in_flight = 4\n[route r]\nto = s0\n");
 	lab->sinks[0].always = "retry";
 	size_t size = 200000;
 	char *body = calloc(1, size + 1);

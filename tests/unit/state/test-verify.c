@@ -24,7 +24,7 @@
 #define WRONGS (WRONG_NO_DUE + 1)
 
 struct lab {
-	char folder[64], part[96];
+	char folder[64], part[256];
 	struct pb_error error;
 	struct state_batch batch;
 	unsigned found[WRONGS], notes, steps;
