@@ -168,7 +168,7 @@ def test_a_start_on_a_full_disk(engine, small_disk):
 
 
 def test_failures_on_a_full_disk_are_not_lost(engine, small_disk):
-    bay = engine(HTTP + sink(plugin=SUBMIT, options="retry = exponential(200ms, 200ms, 1000)"),
+    bay = engine(HTTP + sink(plugin=SUBMIT, options="retry = exponential(200ms, 200ms, 1000)\nbreaker_failures = 0"),
                  core="segment_size = 1MiB")
     bay.script("silent")
     ids = [bay.post(pad=PAD, delay=0) for _ in range(30)]

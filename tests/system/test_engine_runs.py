@@ -128,7 +128,7 @@ filters = some, all"""))
 
 def test_many_stragglers_come_back_fast(engine):
     count = 6000
-    bay = engine(COUNTER % (count, "turn = 64") + sink(options="retry = exponential(1s, 1s, 1000)"),
+    bay = engine(COUNTER % (count, "turn = 64") + sink(options="retry = exponential(1s, 1s, 1000)\nbreaker_failures = 0"),
                  start=False)
     bay.script("retry")
     bay.start()
