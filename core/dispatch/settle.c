@@ -200,8 +200,10 @@ static void note_down(struct router *r, struct outlet *o, const char *what, cons
 	o->opened++;
 }
 
-static void note_up(struct router *r, struct outlet *o)
+static void note_alive(struct router *r, struct outlet *o)
 {
+	if (!breaker_alive(&o->breaker, o->max_in_flight))
+		return;
 	log_write(PB_INFO, o->self.title, "is up again");
 	tell_sink(r, o, "patchbay.sink.up", NULL);
 }
@@ -247,14 +249,15 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 		break;
 	case PB_RETRY:
 		sink_failed(o, why);
-		if (breaker_failed(&o->breaker, now))
+		if (o->breaker.failures_max == 0)	/* it answers, and that is all that is asked */
+			note_alive(r, o);
+		else if (breaker_failed(&o->breaker, now))
 			note_down(r, o, "fails again and again, held until it works", why);
 		break;
 	case PB_UNTRIED:
 		break;
 	default:
-		if (breaker_alive(&o->breaker, o->max_in_flight))
-			note_up(r, o);
+		note_alive(r, o);
 	}
 	if (d->code <= PB_GONE)
 		o->answers[d->code]++;

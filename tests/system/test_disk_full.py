@@ -148,7 +148,7 @@ def test_what_was_accepted_survives_a_kill_on_a_full_disk(engine, small_disk):
 def test_a_start_on_a_full_disk(engine, small_disk):
     """There is no room to save what the start found; events are accepted when there is."""
     other = sink("other", WRITE, route="other")
-    bay = engine(HTTP + other + sink(options="retry = 1h, 1h"))
+    bay = engine(HTTP + other + sink(options="retry = 1h, 1h\nbreaker_failures = 0"))
     bay.script("retry")
     ids = [bay.post(pad="x" * 100) for _ in range(2000)]
     bay.wait_lane(stragglers=len(ids))
