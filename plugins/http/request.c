@@ -15,6 +15,8 @@
 #define REQUEST_MAGIC 0x52455131
 #define FIRST_ROOM ((size_t)64 * 1024)	/* the most set aside for a body on its sender's word */
 #define DRAIN_MAX ((size_t)64 * 1024)	/* a refused body up to this is read, and the connection kept */
+#define LINGER_MAX ((size_t)16 << 20)	/* … and one that is too large up to this: who sends on into a closed
+					 * connection may never see the answer */
 
 enum request_state {
 	REQUEST_HEAD,		/* the header is not in */
@@ -208,8 +210,10 @@ static enum MHD_Result request_head(struct request *req, const char *url, const 
 	if (!strict_sized(strict))
 		return request_reject(req, MHD_HTTP_LENGTH_REQUIRED, "Content-Length is missing");
 	char text[64];
+	bool linger = strict->length <= LINGER_MAX && !strict->expects;
 	if (strict->length > req->http->max_body)
-		return request_reject(req, MHD_HTTP_CONTENT_TOO_LARGE, too_large(req, text));
+		return (linger ? request_refuse : request_reject)(req, MHD_HTTP_CONTENT_TOO_LARGE,
+								  too_large(req, text));
 	req->state = REQUEST_BODY;
 	return MHD_YES;
 }
