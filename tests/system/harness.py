@@ -113,6 +113,8 @@ class Process:
     def stop(self, timeout=15, which=signal.SIGTERM, expect=0):
         self.send(which)
         status = self.ended(timeout)
+        if "LeakSanitizer has encountered a fatal error" in self.log:
+            return      # its own search for leaks failed, after the program had ended well
         assert status == expect, "%s: exit status %d\n%s" % (self.name, status, self.log[-4000:])
 
     def kill(self):
