@@ -58,6 +58,7 @@ struct save {
 	size_t n_waiters, room;
 	struct journal_pos applied;
 	uint64_t trim_seq;		/* segments below it may go once this is saved; 0: none */
+	bool piece;			/* it has a piece of what is put into `kept`; the next one may follow */
 };
 
 /* How many rows need a kept event, while that is on its way to the state. */
@@ -206,8 +207,8 @@ int save_now(struct router *, bool clean);
 void save_last(struct router *);
 
 /* space.c */
-/* The oldest segment that nobody needs: put what its stragglers and dead letters need into `kept`. Not while
- * a save is under way: it would move rows while they are counted. */
+/* The oldest segment that nobody needs: put what its stragglers and dead letters need into `kept`, a bounded piece of it
+ * that goes with the next save. Not while one is under way: it would move rows while they are counted. */
 void space_turn(struct router *);
 /* At start, `lanes` being all that ever were: give up the segments that the state, as it is on disk, needs no more. It
  * may be they that leave no space to save it. 0 or -errno. */

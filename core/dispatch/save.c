@@ -237,6 +237,8 @@ static void release(struct router *r, struct save *s)
 	space_saved(r, s->trim_seq, s->applied);
 	dead_saved(r);
 	let_go_on(r, r->saves, INT64_MIN);
+	r->space_due = r->space_due || s->piece;
+	s->piece = false;
 	s->trim_seq = 0;
 	batch_reset(&s->batch);
 }

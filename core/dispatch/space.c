@@ -1,9 +1,9 @@
 /*
  * space.c - segments go when nobody needs them; what stragglers and dead letters still need is kept.
  *
- * A segment may go when every lane is past it. The events that rows need are first copied to `kept`,
- * each with the number of its rows; the segment goes when that is on disk. A row that goes later
- * takes its share along.
+ * A segment may go when every lane is past it. The events that rows need are first copied to `kept`, a piece
+ * with each save, each with the number of its rows; the segment goes when all that is on disk. A row that goes
+ * later takes its share along.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,14 +14,19 @@
 #include "event/codec.h"
 #include "event/event.h"
 
-static struct kept_count *count_of(struct router *r, uint64_t seq)
+/* A piece: so many events or bytes, or rows that are looked at. */
+#define PIECE_EVENTS 512
+#define PIECE_BYTES (1u << 20)
+#define PIECE_ROWS 16384
+
+static struct kept_count *count_of(struct kept_count **counts, uint64_t seq)
 {
 	struct kept_count *k;
-	HASH_FIND(hh, r->kept, &seq, sizeof seq, k);
+	HASH_FIND(hh, *counts, &seq, sizeof seq, k);
 	if (k == NULL) {
 		k = xcalloc(1, sizeof *k);
 		k->seq = seq;
-		HASH_ADD(hh, r->kept, seq, sizeof k->seq, k);
+		HASH_ADD(hh, *counts, seq, sizeof k->seq, k);
 	}
 	return k;
 }
@@ -59,77 +64,114 @@ static uint64_t needed_from(const struct router *r)
 	return least;
 }
 
+/* Counts the rows that need events of a piece. */
 struct count_pass {
 	struct router *r;
-	struct lane *lane;	/* NULL: of an earlier configuration */
-	uint64_t end;
+	struct lane *lane;		/* NULL: of an earlier configuration */
+	uint64_t end;			/* the piece's; lowered when a lane has too many rows for one */
+	size_t room, seen;		/* rows of this lane: that may be looked at, that were */
+	const struct slot *window;	/* what of the lane's window is not below the last row looked at */
+	struct kept_count *counts;
 };
 
-static bool count_row(struct count_pass *p, uint64_t seq)
+/* A row that is on its way out; rows come in order. */
+static bool is_going(struct count_pass *p, uint64_t seq)
+{
+	if (p->lane == NULL)
+		return false;
+	while (p->window != NULL && p->window->seq < seq)
+		p->window = p->window->next;
+	const struct slot *slot = p->window != NULL && p->window->seq == seq ? p->window :
+		lane_find_loose(p->lane, seq);
+	return slot != NULL && slot->forgotten;
+}
+
+static bool count_row(struct count_pass *p, uint64_t seq, bool counts)
 {
 	if (seq >= p->end)
 		return false;
-	struct slot *slot = p->lane != NULL ? lane_find_loose(p->lane, seq) : NULL;
-	if (slot == NULL || !slot->forgotten)
-		count_of(p->r, seq)->rows++;
-	return true;
+	if (counts)
+		count_of(&p->counts, seq)->rows++;
+	if (++p->seen < p->room)
+		return true;
+	p->end = seq + 1;
+	return false;
 }
 
 static bool count_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
 {
+	struct count_pass *p = arg;
 	(void)row;
-	return count_row(arg, key.seq);
+	return count_row(p, key.seq, !is_going(p, key.seq));
 }
 
 static bool count_dead(void *arg, struct delivery_key key, const struct dead_row *row)
 {
 	struct count_pass *p = arg;
 	(void)row;
-	return dead_is_purged(p->r, key.lane, key.seq) ? key.seq < p->end : count_row(p, key.seq);
+	return count_row(p, key.seq, !dead_is_purged(p->r, key.lane, key.seq));
 }
 
-static int keep(struct router *r, struct kept_count *k)
+/* The event with its count goes to `kept`; `bytes` is added to. */
+static int keep(struct router *r, struct kept_count *k, size_t *bytes)
 {
 	int failed = 0;
-	struct buf bytes = BUF_INIT(BUF_MAX);
+	struct buf event = BUF_INIT(BUF_MAX);
 	k->save = r->saves + 1;
 	if (k->rows == 0)
 		rows_del_kept(&r->open.batch, k->seq);
-	else if ((failed = event_bytes(r, k->seq, &bytes)) == 0)
-		rows_put_kept(&r->open.batch, k->seq, k->rows, buf_span(&bytes));
+	else if ((failed = event_bytes(r, k->seq, &event)) == 0)
+		rows_put_kept(&r->open.batch, k->seq, k->rows, buf_span(&event));
 	else if (failed == -ENOENT || failed == -EBADMSG)
 		log_error("event %llu is lost: a delivery that waits for it can no longer be made",
 			  (unsigned long long)k->seq);
-	buf_free(&bytes);
+	*bytes += event.len;
+	buf_free(&event);
 	return failed == -ENOENT || failed == -EBADMSG ? 0 : failed;
 }
 
-/* How many rows need each event before `end`. */
-static void count_rows(struct router *r, uint64_t end)
+/* How many rows need each event of the piece that begins at `kept_below`. */
+static void count_rows(struct count_pass *p)
 {
-	struct count_pass p = { .r = r, .end = end };
+	struct router *r = p->r;
 	for (size_t i = 0; i < r->n_lanes; i++) {
-		p.lane = r->lanes[i];
-		/* A loose one may have a row that is on its way out, or about to be a dead letter's. */
-		if (p.lane->stragglers > 0 || p.lane->n_loose > 0)
-			rows_each_straggler(r->state, p.lane->number, r->kept_below, count_straggler, &p);
-		if (p.lane->dead > 0 || r->gone != NULL)
-			rows_each_dead(r->state, p.lane->number, r->kept_below, count_dead, &p);
+		struct lane *lane = p->lane = r->lanes[i];
+		p->seen = 0;
+		p->window = lane->head;
+		/* One in memory may have a row that is on its way out, or about to be a dead letter's. */
+		if (lane->stragglers > 0 || lane->n_loose > 0 || lane->count > 0)
+			rows_each_straggler(r->state, lane->number, r->kept_below, count_straggler, p);
+		p->seen = 0;
+		if (lane->dead > 0 || r->gone != NULL)
+			rows_each_dead(r->state, lane->number, r->kept_below, count_dead, p);
 	}
-	p.lane = NULL;
-	for (size_t i = 0; i < r->n_removed; i++)
-		rows_each_dead(r->state, r->removed[i], r->kept_below, count_dead, &p);
+	p->lane = NULL;
+	for (size_t i = 0; i < r->n_removed; i++) {
+		p->seen = 0;
+		rows_each_dead(r->state, r->removed[i], r->kept_below, count_dead, p);
+	}
 }
 
-/* Forget what was counted from `kept_below` on. */
-static void forget_counts(struct router *r)
+static int by_seq(const struct kept_count *a, const struct kept_count *b)
 {
+	return (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+/* Copy what was counted, in order, as far as a piece goes: `end` is where that was. */
+static void keep_piece(struct count_pass *p)
+{
+	struct router *r = p->r;
 	struct kept_count *k, *next;
-	HASH_ITER(hh, r->kept, k, next) {
-		if (k->seq < r->kept_below)
-			continue;
-		HASH_DEL(r->kept, k);
-		free(k);
+	size_t bytes = 0;
+	HASH_SORT(p->counts, by_seq);
+	HASH_ITER(hh, p->counts, k, next) {
+		HASH_DEL(p->counts, k);
+		if (k->seq < p->end && (bytes >= PIECE_BYTES || keep(r, k, &bytes) < 0))
+			p->end = k->seq;	/* from here on another time */
+		if (k->seq < p->end)
+			HASH_ADD(hh, r->kept, seq, sizeof k->seq, k);
+		else
+			free(k);
 	}
 }
 
@@ -137,19 +179,20 @@ void space_turn(struct router *r)
 {
 	struct journal_stat stat;
 	journal_stat(r->journal, &stat);
-	if (r->start_unsaved || stat.oldest_end_seq == 0 || r->open.trim_seq != 0 || r->saving.trim_seq != 0 ||
+	if (r->start_unsaved || stat.oldest_end_seq == 0 || r->open.piece || r->open.trim_seq != 0 ||
 	    needed_from(r) < stat.oldest_end_seq)
 		return;
-	count_rows(r, stat.oldest_end_seq);
-	struct kept_count *k, *next;
-	HASH_ITER(hh, r->kept, k, next)
-		if (k->seq >= r->kept_below && k->seq < stat.oldest_end_seq && keep(r, k) < 0) {
-			forget_counts(r);	/* another time */
-			return;
-		}
-	r->open.trim_seq = r->kept_below = stat.oldest_end_seq;
-	if (r->urgent_since == 0)
-		r->urgent_since = router_now(r);
+	size_t lanes = r->n_lanes + r->n_removed + 1;
+	struct count_pass p = { .r = r, .end = stat.oldest_end_seq };
+	p.room = PIECE_ROWS / lanes > PIECE_EVENTS ? PIECE_EVENTS : PIECE_ROWS / lanes + 1;
+	count_rows(&p);
+	keep_piece(&p);
+	if (p.end <= r->kept_below && p.end < stat.oldest_end_seq)
+		return;		/* it cannot be read: another time */
+	r->kept_below = p.end;
+	r->open.piece = p.end < stat.oldest_end_seq;
+	r->open.trim_seq = r->open.piece ? 0 : p.end;
+	save_soon(r);
 }
 
 static bool lower_lane(void *arg, uint32_t lane, uint64_t watermark)
@@ -205,12 +248,13 @@ void space_release(struct router *r, uint64_t seq)
 		uint32_t rows;
 		if (rows_get_kept(r->state, seq, &rows, NULL) < 0)
 			return;
-		k = count_of(r, seq);
+		k = count_of(&r->kept, seq);
 		k->rows = rows;
 	}
+	size_t bytes = 0;
 	if (k->rows > 0)
 		k->rows--;
-	keep(r, k);
+	keep(r, k, &bytes);
 }
 
 void space_saved(struct router *r, uint64_t trim_seq, struct journal_pos applied)
