@@ -74,10 +74,12 @@ static void json_store(const struct inspect *in)
 
 static void json_lane(const struct inspect *in, const struct inspect_lane *lane)
 {
-	json_t *object = json_pack("{s:s, s:i, s:s, s:I, s:I, s:I}", "type", "lane", "number", (int)lane->number,
+	json_t *object = json_pack("{s:s, s:i, s:s, s:I, s:I, s:I, s:I}", "type", "lane",
+				   "number", (int)lane->number,
 				   "lane", lane->title != NULL ? lane->title : "",
 				   "behind", (json_int_t)behind(in, lane), "stragglers",
-				   (json_int_t)lane->stragglers, "dead", (json_int_t)lane->dead);
+				   (json_int_t)lane->stragglers, "parked", (json_int_t)lane->parked,
+				   "dead", (json_int_t)lane->dead);
 	if (lane->saved)
 		json_object_set_new(object, "watermark", json_integer((json_int_t)lane->watermark));
 	if (lane->next_due_ms != INT64_MAX)

@@ -42,7 +42,7 @@ static void replay(struct router *r, struct lane *lane, struct delivery_key key,
 {
 	int64_t due = router_wall(r);
 	rows_put_straggler(&r->open.batch, key, &(struct straggler_row){
-		.due_ms = due, .parts = row->parts, .error = row->error, .response = row->response,
+		.due_ms = due, .bytes = row->bytes, .parts = row->parts, .error = row->error, .response = row->response,
 	}, -1);
 	lane->stragglers++;
 	lane->replayed++;

@@ -128,7 +128,8 @@ void lane_push_waiting(struct lane *lane, const struct pb_event *ev, const struc
 	slot->attempts = c->attempts;
 	slot->first_ms = c->first_ms;
 	slot->row_due_ms = c->due_ms;
-	slot->after = c->due_ms - lane->router->wall_offset;
+	/* Parked: what had to happen first is what lies before it here. */
+	slot->after = due_is_parked(c->due_ms) ? slot->taken_ms : c->due_ms - lane->router->wall_offset;
 	if (c->parts_len > 0) {
 		slot->restored = xcalloc(c->parts_len, 1);
 		memcpy(slot->restored, c->parts, c->parts_len);

@@ -169,7 +169,7 @@ static bool remove_straggler(void *arg, struct delivery_key key, const struct st
 	rows_del_straggler(rm->to, key, row->due_ms);
 	rows_put_dead(rm->to, key, &(struct dead_row){
 		.reason = DEAD_REMOVED, .attempts = row->attempts, .first_ms = row->first_ms,
-		.dead_ms = router_wall(rm->r), .parts = row->parts, .error = row->error,
+		.dead_ms = router_wall(rm->r), .bytes = row->bytes, .parts = row->parts, .error = row->error,
 		.response = row->response,
 	});
 	rm->moved++;
@@ -214,11 +214,11 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 	struct straggler_row fixed = *row;
 	int64_t latest = router_wall(lane->router) + row->wait_ms;
 	lane->stragglers++;
-	if (row->due_ms > latest) {	/* the clock was set back: it waits no longer than it had left */
+	if (row->due_ms > latest && !due_is_parked(row->due_ms)) {	/* the clock was set back: it waits no longer than it had left */
 		fixed.due_ms = latest;
 		rows_put_straggler(&lane->router->open.batch, key, &fixed, row->due_ms);
 	}
-	if (fixed.due_ms < lane->next_due_ms)
+	if (fixed.due_ms < lane->next_due_ms && !due_is_parked(fixed.due_ms))
 		lane->next_due_ms = fixed.due_ms;
 	if (key.seq >= lane->next) {	/* it waits in place, or the watermark behind it was not saved */
 		fixed.first_ms = stragglers_first(lane->router, &fixed);

@@ -15,6 +15,7 @@
 #include "dispatch/router.h"
 #include "dispatch/schedule.h"
 #include "dispatch/status.h"
+#include "event/codec.h"
 #include "event/event.h"
 
 #define AGED_MS 1000
@@ -50,6 +51,11 @@ static struct delivery_key key_of(const struct slot *slot)
 	return (struct delivery_key){ slot->lane->number, slot->seq };
 }
 
+static uint32_t slot_bytes(const struct slot *slot)
+{
+	return (uint32_t)codec_size(slot->event);
+}
+
 static void set_urgent(struct router *r)
 {
 	save_soon(r);
@@ -70,7 +76,7 @@ static void put_row(struct router *r, struct slot *slot, int64_t wait)
 	int64_t due = router_wall(r) + wait;
 	rows_put_straggler(&r->open.batch, key_of(slot), &(struct straggler_row){
 		.attempts = slot->attempts, .first_ms = slot->first_ms, .due_ms = due,
-		.wait_ms = wait, .parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.wait_ms = wait, .bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
 		.response = { slot->response, slot->response_len },
 	}, slot->row_due_ms);
 	slot->lane->stragglers += slot->row_due_ms < 0;
@@ -101,7 +107,7 @@ static void make_dead(struct router *r, struct slot *slot, enum dead_reason reas
 	rows_put_dead(&r->open.batch, key_of(slot), &(struct dead_row){
 		.reason = reason, .attempts = slot->attempts,
 		.first_ms = slot->first_ms, .dead_ms = router_wall(r),
-		.parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
 		.response = { slot->response, slot->response_len },
 	});
 	dead_added(lane);

@@ -29,6 +29,8 @@ struct due_list {
 static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 {
 	struct due_list *list = arg;
+	if (due_is_parked(due_ms))
+		return false;		/* no clock brings them back */
 	if (due_ms > list->now || list->n == list->room) {
 		list->next_ms = due_ms;
 		return false;
@@ -47,7 +49,7 @@ static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 int64_t stragglers_first(const struct router *r, const struct straggler_row *row)
 {
 	int64_t written = row->due_ms - row->wait_ms;
-	if (row->first_ms == 0 || (written >= r->started_wall && written <= router_wall(r)))
+	if (row->first_ms == 0 || due_is_parked(row->due_ms) || (written >= r->started_wall && written <= router_wall(r)))
 		return row->first_ms;
 	return r->started_wall - (written - row->first_ms);
 }
@@ -118,7 +120,7 @@ void stragglers_due(struct lane *lane)
 	};
 	if (lane->outlet->breaker.state == BREAKER_PROBING && lane->n_loose == 0)
 		list.room = 1;
-	bool again = rows_each_due(r->state, lane->number, collect, &list) < 0;
+	bool again = rows_each_due(r->state, lane->number, DUE_FIRST, collect, &list) < 0;
 	size_t i = 0;
 	for (; i < list.n && (lane->n_loose == 0 || lane->loose_bytes < BYTES_AT_ONCE); i++)
 		if (!bring_back(r, lane, list.seqs[i], list.due[i]))
@@ -144,6 +146,8 @@ void stragglers_room(struct lane *lane)
 void stragglers_expect(struct lane *lane, int64_t due_ms)
 {
 	struct router *r = lane->router;
+	if (due_is_parked(due_ms))
+		return;
 	if (due_ms < lane->next_due_ms)
 		lane->next_due_ms = due_ms;
 	timer_sooner(&r->timers, &lane->timer, lane->next_due_ms - r->wall_offset);

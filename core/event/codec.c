@@ -61,32 +61,56 @@ static void pack_further(msgpack_packer *pk, const struct attributes *set)
 	}
 }
 
-int codec_pack(struct buf *to, const struct pb_event *ev)
+static void pack_event(msgpack_packer *pk, const struct pb_event *ev)
 {
 	const struct attributes *set = event_attributes(ev);
+	struct pb_span body = event_body(ev);
+
+	msgpack_pack_array(pk, PLACES);
+	msgpack_pack_unsigned_int(pk, CODEC_VERSION);
+	msgpack_pack_uint32(pk, event_origin(ev));
+	for (unsigned i = 0; i < ATTRIBUTE_KNOWN; i++) {
+		struct pb_span value = known_value(set, i);
+
+		msgpack_pack_str_with_body(pk, value.data, value.len);
+	}
+	msgpack_pack_int64(pk, event_time(ev));
+	pack_further(pk, set);
+	msgpack_pack_bin_with_body(pk, body.data, body.len);
+}
+
+int codec_pack(struct buf *to, const struct pb_event *ev)
+{
 	struct pb_span body = event_body(ev);
 	msgpack_packer pk;
 	int rc;
 
 	if (body.len > UINT32_MAX)
 		return -EMSGSIZE;
-	rc = buf_reserve(to, packed_max(set, body));
+	rc = buf_reserve(to, packed_max(event_attributes(ev), body));
 	if (rc < 0)
 		return rc;
 	msgpack_packer_init(&pk, to, append);
-	msgpack_pack_array(&pk, PLACES);
-	msgpack_pack_unsigned_int(&pk, CODEC_VERSION);
-	msgpack_pack_uint32(&pk, event_origin(ev));
-	for (unsigned i = 0; i < ATTRIBUTE_KNOWN; i++) {
-		struct pb_span value = known_value(set, i);
-
-		msgpack_pack_str_with_body(&pk, value.data, value.len);
-	}
-	msgpack_pack_int64(&pk, event_time(ev));
-	pack_further(&pk, set);
-	msgpack_pack_bin_with_body(&pk, body.data, body.len);
+	pack_event(&pk, ev);
 	to->data[to->len] = '\0';
 	return 0;
+}
+
+static int count(void *data, const char *bytes, size_t len)
+{
+	(void)bytes;
+	*(size_t *)data += len;
+	return 0;
+}
+
+size_t codec_size(const struct pb_event *ev)
+{
+	size_t size = 0;
+	msgpack_packer pk;
+
+	msgpack_packer_init(&pk, &size, count);
+	pack_event(&pk, ev);
+	return size;
 }
 
 /* What the item at `s` needs after its first byte: bytes of its own, then items inside. */

@@ -16,6 +16,8 @@
 
 /* Append the event. 0, -EMSGSIZE or -ENOMEM. */
 int codec_pack(struct buf *, const struct pb_event *);
+/* How many bytes codec_pack() would append. */
+size_t codec_size(const struct pb_event *);
 /* The event in `data`, which must hold exactly one. The sequence number is not part of it.
  * NULL with errno EBADMSG (not an event, or damaged), EPROTONOSUPPORT (another version) or ENOMEM.
  * Never trusts a length before the bytes are there. */

@@ -140,7 +140,10 @@ static void add_row(struct inspect *in, struct inspect_row row)
 		lane->stragglers++;
 	else
 		lane->dead++;
-	if (row.table == STATE_STRAGGLERS && !row.damaged && row.due_ms < lane->next_due_ms)
+	bool waits = row.table == STATE_STRAGGLERS && !row.damaged;
+	if (waits && due_is_parked(row.due_ms))
+		lane->parked++;
+	else if (waits && row.due_ms < lane->next_due_ms)
 		lane->next_due_ms = row.due_ms;
 	in->rows = grow(in->rows, in->n_rows, &in->rows_room, sizeof *in->rows);
 	in->rows[in->n_rows++] = row;
@@ -252,7 +255,7 @@ static int read_state(struct inspect *in)
 	if (r == 0)
 		r = rows_scan_dead(in->state, (struct delivery_key){ 0, 0 }, add_dead, in);
 	if (r == 0)
-		r = rows_each_due(in->state, LANE_ANY, add_due, in);
+		r = rows_each_due(in->state, LANE_ANY, DUE_FIRST, add_due, in);
 	if (r == 0)
 		r = rows_each_kept(in->state, 0, count_kept, in);
 	if (r == 0)

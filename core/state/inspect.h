@@ -17,7 +17,8 @@ struct inspect_lane {
 	bool saved;			/* the state has its watermark */
 	uint64_t watermark;
 	uint64_t stragglers, dead;	/* rows */
-	int64_t next_due_ms;		/* of its stragglers */
+	uint64_t parked;		/* of the stragglers */
+	int64_t next_due_ms;		/* of its stragglers that are not parked */
 };
 
 struct inspect_mark {

@@ -235,7 +235,8 @@ static void mend_due(struct round *r, const struct finding *f)
 		say(r, "event %llu, '%s': no longer due, being no straggler of that time", seq, title);
 		rows_del_due(&r->batch, f->delivery, f->due_ms);
 	} else {
-		say(r, "event %llu, '%s': due, being a straggler", seq, title);
+		say(r, "event %llu, '%s': %s, being a straggler", seq, title,
+		    due_is_parked(f->due_ms) ? "parked" : "due");
 		rows_put_due(&r->batch, f->delivery, f->due_ms);
 	}
 }

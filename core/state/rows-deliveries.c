@@ -61,6 +61,9 @@ void rows_put_straggler(struct state_batch *b, struct delivery_key d, const stru
 	pack_u64(&value, (uint64_t)row->first_ms);
 	pack_u64(&value, (uint64_t)row->due_ms);
 	pack_u64(&value, (uint64_t)row->wait_ms);
+	pack_u64(&value, row->key);
+	pack_u64(&value, (uint64_t)row->after_ms);
+	pack_u32(&value, row->bytes);
 	pack_span(&value, row->parts);
 	pack_span(&value, row->error);
 	pack_span(&value, row->response);
@@ -87,6 +90,9 @@ static int unpack_straggler(struct pb_span left, struct straggler_row *row)
 	row->first_ms = (int64_t)unpack_u64(&left);
 	row->due_ms = (int64_t)unpack_u64(&left);
 	row->wait_ms = (int64_t)unpack_u64(&left);
+	row->key = unpack_u64(&left);
+	row->after_ms = (int64_t)unpack_u64(&left);
+	row->bytes = unpack_u32(&left);
 	row->parts = unpack_span(&left);
 	row->error = unpack_span(&left);
 	row->response = unpack_span(&left);
@@ -121,12 +127,12 @@ static bool each_due(void *arg, struct pb_span key, struct pb_span value)
 	return is_wanted(walk->lane, d.lane) && walk->each(walk->arg, due_ms, d);
 }
 
-int rows_each_due(struct state *s, uint32_t lane,
+int rows_each_due(struct state *s, uint32_t lane, int64_t from_due_ms,
 		  bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg)
 {
 	struct each_due walk = { .lane = lane, .each = each, .arg = arg };
-	struct pack_key key = { .len = 0 };
-	key_u32(&key, lane);
+	assert(lane != LANE_ANY || from_due_ms == DUE_FIRST);
+	struct pack_key key = due_key(from_due_ms, (struct delivery_key){ lane, 0 });
 	return state_scan(s, STATE_DUE, key_span(&key), each_due, &walk);
 }
 
@@ -182,6 +188,7 @@ void rows_put_dead(struct state_batch *b, struct delivery_key d, const struct de
 	pack_u32(&value, row->attempts);
 	pack_u64(&value, (uint64_t)row->first_ms);
 	pack_u64(&value, (uint64_t)row->dead_ms);
+	pack_u32(&value, row->bytes);
 	pack_span(&value, row->parts);
 	pack_span(&value, row->error);
 	pack_span(&value, row->response);
@@ -200,6 +207,7 @@ static int unpack_dead(struct pb_span left, struct dead_row *row)
 	row->attempts = unpack_u32(&left);
 	row->first_ms = (int64_t)unpack_u64(&left);
 	row->dead_ms = (int64_t)unpack_u64(&left);
+	row->bytes = unpack_u32(&left);
 	row->parts = unpack_span(&left);
 	row->error = unpack_span(&left);
 	row->response = unpack_span(&left);

@@ -37,12 +37,37 @@ struct delivery_key {
 /* The key of a straggler's or dead letter's row; false: it is none. */
 bool rows_read_delivery_key(struct pb_span key, struct delivery_key *);
 
+/*
+ * A straggler is due at a time, or it is parked: something else must happen first. Then `due_ms` is beyond any time, and
+ * says which: all before it of its lane (key 0), or the earlier ones of one key (its hash). Rows in `due` that
+ * are parked for the same thing are next to each other, in the order of their events.
+ */
+#define DUE_PARKED (INT64_C(1) << 62)
+#define KEY_HASH_MAX ((UINT64_C(1) << 61) - 1)	/* of an order_by key's hash, which is not 0 */
+static inline int64_t due_parked(uint64_t key)
+{
+	return DUE_PARKED + (int64_t)(key & KEY_HASH_MAX);
+}
+static inline bool due_is_parked(int64_t due_ms)
+{
+	return due_ms >= DUE_PARKED;
+}
+/* The key that it is parked behind, 0: for its lane. */
+static inline uint64_t due_parked_key(int64_t due_ms)
+{
+	return (uint64_t)(due_ms - DUE_PARKED);
+}
+#define DUE_FIRST INT64_MIN	/* for rows_each_due: all there are */
+
 /* stragglers and due: always written together; so a row has exactly one due row. */
 struct straggler_row {
 	uint32_t attempts;	/* made so far */
 	int64_t first_ms;	/* wall clock of the first failure, 0: none yet */
-	int64_t due_ms;		/* wall clock of the next attempt */
-	int64_t wait_ms;	/* what of the wait was left when this was written */
+	int64_t due_ms;		/* wall clock of the next attempt, or parked */
+	int64_t wait_ms;	/* what of the wait was left when this was written; parked: 0 */
+	uint64_t key;		/* hash of its order_by key, 0: none; without being parked behind it, others may wait for it */
+	int64_t after_ms;	/* parked: not tried before this wall clock, 0: none */
+	uint32_t bytes;		/* of its event as it is stored */
 	struct pb_span parts;	/* of the events that filters made of it: how many (le16), then bit i: the i-th is delivered; empty: none */
 	struct pb_span error;	/* one line */
 	struct pb_span response;	/* its start */
@@ -55,8 +80,9 @@ void rows_del_straggler(struct state_batch *, struct delivery_key, int64_t due_m
 void rows_put_due(struct state_batch *, struct delivery_key, int64_t due_ms);
 void rows_del_due(struct state_batch *, struct delivery_key, int64_t due_ms);
 int rows_get_straggler(struct state *, struct delivery_key, struct straggler_row *, struct buf *hold);
-/* A lane's stragglers in the order they are due, until false. (Lane by lane: one with many costs the others nothing.) */
-int rows_each_due(struct state *, uint32_t lane,
+/* A lane's stragglers in the order they are due, from those due at `from_due_ms` on (DUE_FIRST: all), until false. Parked
+ * ones come last. (Lane by lane: one with many costs the others nothing.) With LANE_ANY only DUE_FIRST. */
+int rows_each_due(struct state *, uint32_t lane, int64_t from_due_ms,
 		  bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg);
 /* Stragglers of one lane with seq at or above `from`, in order, until false. */
 int rows_each_straggler(struct state *, uint32_t lane, uint64_t from,
@@ -73,6 +99,7 @@ struct dead_row {
 	enum dead_reason reason;
 	uint32_t attempts;
 	int64_t first_ms, dead_ms;	/* first failure; when it died; wall clock */
+	uint32_t bytes;			/* of its event as it is stored */
 	struct pb_span parts, error, response;
 };
 void rows_put_dead(struct state_batch *, struct delivery_key, const struct dead_row *);

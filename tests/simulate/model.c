@@ -255,7 +255,7 @@ static void check_lane(struct model *m, size_t at)
 	expect(lane_watermark(lane) == r->next, "lane %s stands at %llu of %llu", lane->title,
 	       (unsigned long long)lane_watermark(lane), (unsigned long long)r->next);
 	expect(lane->n_loose == 0 && lane->stragglers == 0, "lane %s has stragglers left", lane->title);
-	rows_each_due(r->state, lane->number, note_due, due);
+	rows_each_due(r->state, lane->number, DUE_FIRST, note_due, due);
 	expect(due->rows == 0, "lane %s has %zu rows in due and no straggler", lane->title, due->rows);
 	rows_each_dead(r->state, lane->number, 0, note_dead, dead);
 	expect(dead->rows == lane->dead, "lane %s counts %llu dead of %zu", lane->title,

@@ -65,6 +65,7 @@ static void bodies_come_back(void **state)
 			body[j] = (char)(j * 7);
 		ev = sample(span_of(body, lengths[i]));
 		assert_int_equal(codec_pack(&buf, ev), 0);
+		assert_int_equal(codec_size(ev), buf.len);
 		back = codec_unpack(buf_span(&buf));
 		assert_non_null(back);
 		assert_same(ev, back);

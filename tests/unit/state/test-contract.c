@@ -268,11 +268,16 @@ static bool add_straggler(void *arg, struct delivery_key d, const struct straggl
 	return add_due(arg, row->due_ms, d);
 }
 
-static void expect_due(struct lab *lab, const char *text)
+static void expect_due_from(struct lab *lab, int64_t from, const char *text)
 {
 	struct due due = { "" };
-	assert_int_equal(rows_each_due(lab->s, 1, add_due, &due), 0);
+	assert_int_equal(rows_each_due(lab->s, 1, from, add_due, &due), 0);
 	assert_string_equal(due.text, text);
+}
+
+static void expect_due(struct lab *lab, const char *text)
+{
+	expect_due_from(lab, DUE_FIRST, text);
 }
 
 /* However it is put, moved and deleted: one due row a straggler. */
@@ -313,11 +318,43 @@ static void stragglers_have_one_due_row(void **state)
 	buf_free(&hold);
 }
 
+/* After all that are due by the clock, those of one thing next to each other, in order of events. */
+static void parked_stragglers_come_last(void **state)
+{
+	struct lab *lab = *state;
+	struct straggler_row row = { .attempts = 1, .due_ms = INT64_C(4102444800000), .bytes = 7 };
+	struct delivery_key waits = { 1, 900 };
+	rows_put_straggler(&lab->batch, waits, &row, -1);
+	for (uint64_t seq = 500; seq > 100; seq -= 100) {
+		row.key = row.key == 6 ? KEY_HASH_MAX : 6;
+		row.due_ms = due_parked(row.key);
+		row.after_ms = 88;
+		assert_true(due_is_parked(row.due_ms) && due_parked_key(row.due_ms) == row.key);
+		rows_put_straggler(&lab->batch, (struct delivery_key){ 1, seq }, &row, -1);
+	}
+	row.due_ms = due_parked(0);
+	rows_put_straggler(&lab->batch, (struct delivery_key){ 1, 700 }, &row, waits.seq);
+	save(lab);
+	expect_due(lab, "4102444800000:1/900;4611686018427387904:1/700;"
+		   "4611686018427387910:1/300;4611686018427387910:1/500;"
+		   "6917529027641081855:1/200;6917529027641081855:1/400;");
+	expect_due_from(lab, DUE_PARKED + 1, "4611686018427387910:1/300;4611686018427387910:1/500;"
+			"6917529027641081855:1/200;6917529027641081855:1/400;");
+	expect_due_from(lab, due_parked(7), "6917529027641081855:1/200;6917529027641081855:1/400;");
+	struct buf hold = BUF_INIT(1 << 16);
+	struct straggler_row got;
+	assert_int_equal(rows_get_straggler(lab->s, (struct delivery_key){ 1, 200 }, &got, &hold), 0);
+	assert_true(got.key == KEY_HASH_MAX && got.after_ms == 88 && got.bytes == 7);
+	assert_false(due_is_parked(4102444800000));
+	buf_free(&hold);
+}
+
 static bool add_dead(void *arg, struct delivery_key d, const struct dead_row *row)
 {
 	assert_string_equal(dead_reason_name(row->reason), "expired");
 	assert_true(span_is(row->error, "e") && span_is(row->response, "r") && row->parts.len == 0);
 	assert_int_equal(row->attempts, 9);
+	assert_int_equal(row->bytes, 10);
 	assert_int_equal(row->first_ms, 1);
 	return add_due(arg, row->dead_ms, d);
 }
@@ -326,7 +363,7 @@ static void the_dead_are_read_by_lane(void **state)
 {
 	struct lab *lab = *state;
 	struct dead_row row = {
-		.reason = DEAD_EXPIRED, .attempts = 9, .first_ms = 1, .dead_ms = 2,
+		.reason = DEAD_EXPIRED, .attempts = 9, .first_ms = 1, .dead_ms = 2, .bytes = 10,
 		.error = span_str("e"), .response = span_str("r"),
 	};
 	for (uint32_t lane = 1; lane < 4; lane++)
@@ -353,6 +390,7 @@ int main(void)
 		SCENARIO(lanes_and_marks_are_read_back),
 		SCENARIO(meta_is_read_back),
 		SCENARIO(stragglers_have_one_due_row),
+		SCENARIO(parked_stragglers_come_last),
 		SCENARIO(the_dead_are_read_by_lane),
 	};
 	int failed = 0;

@@ -41,11 +41,14 @@ static void add_rows(struct state_batch *b)
 	rows_put_name(b, &(struct name_row){ NAME_LANE, 1, "runs team" });
 	rows_put_lane(b, 1, 8);
 	rows_put_straggler(b, delivery, &(struct straggler_row){
-		.attempts = 2, .first_ms = 1767323045700, .due_ms = 1767323350700, .wait_ms = 300000,
+		.attempts = 2, .first_ms = 1767323045700, .due_ms = 1767323350700, .wait_ms = 300000, .bytes = 75,
 		.error = span_str("503"), .response = span_str("busy"),
 	}, -1);
+	rows_put_straggler(b, (struct delivery_key){ .lane = 1, .seq = 9 }, &(struct straggler_row){
+		.due_ms = due_parked(0x0123456789abcdef), .key = 0x0123456789abcdef, .bytes = 75,
+	}, -1);
 	rows_put_dead(b, delivery, &(struct dead_row){
-		.reason = DEAD_REJECTED, .attempts = 1, .first_ms = 1767323045700, .dead_ms = 1767323045700,
+		.reason = DEAD_REJECTED, .attempts = 1, .first_ms = 1767323045700, .dead_ms = 1767323045700, .bytes = 75,
 		.error = span_str("410"),
 	});
 	rows_put_kept(b, 7, 1, span_str("..."));
