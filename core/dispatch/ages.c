@@ -127,23 +127,32 @@ static double weight(const struct tally *t, const struct stratum *s, uint64_t se
 	return (double)(s->end - start) / (double)s->n;
 }
 
+static void tally_one(struct ages_call *c, const struct stratum *s, const struct lane *lane, const struct pb_event *ev)
+{
+	bool own;
+	int64_t since = router_accepted(&c->d->router, ev, &own);
+	if (lane->number >= c->n_tallies || c->tallies[lane->number].lane != lane)
+		return;		/* it is newer than the question */
+	struct tally *t = &c->tallies[lane->number];
+	double w = weight(t, s, event_seq(ev));
+	if (w <= 0 || has_row(lane, event_seq(ev)))
+		return;
+	t->own_time = t->own_time || own;
+	tally_add(t, since, c->now, w);
+}
+
 static void tally_event(struct ages_call *c, const struct stratum *s, const struct pb_event *ev)
 {
 	struct router *r = &c->d->router;
 	size_t n;
-	bool own;
-	int64_t since = router_accepted(r, ev, &own);
 	struct route **routes = router_match(r, ev, &n);
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < routes[i]->n_lanes; k++) {
-			const struct lane *lane = &routes[i]->lanes[k];
-			struct tally *t = &c->tallies[lane->number];
-			double w = t->lane == lane ? weight(t, s, event_seq(ev)) : 0;
-			if (w <= 0 || has_row(lane, event_seq(ev)))
-				continue;
-			t->own_time = t->own_time || own;
-			tally_add(t, since, c->now, w);
-		}
+		for (size_t k = 0; k < routes[i]->n_lanes; k++)
+			if (!lane_took_else(routes[i]->lanes[k], event_seq(ev)))
+				tally_one(c, s, routes[i]->lanes[k], ev);
+	for (size_t i = 0; r->n_old > 0 && i < r->n_lanes; i++)
+		if (lane_took_else(r->lanes[i], event_seq(ev)) && lane_wants(r->lanes[i], ev))
+			tally_one(c, s, r->lanes[i], ev);
 }
 
 /* Read events from the middle of the stratum, as many as a sample has. */

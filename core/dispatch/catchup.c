@@ -78,9 +78,23 @@ static void alight(struct pass *p)
 	}
 }
 
+/* To lanes that took something else then. */
+static void offer_old(struct pass *p, const struct pb_event *ev)
+{
+	for (size_t i = 0; i < p->r->n_lanes; i++) {
+		struct lane *lane = p->r->lanes[i];
+		if (!lane->riding || !lane_took_else(lane, event_seq(ev)) || !lane_wants(lane, ev))
+			continue;
+		lane_offer(lane, ev);
+		p->riders -= !lane->riding;
+	}
+}
+
 static void offer(struct pass *p, const struct pb_event *ev)
 {
 	size_t n;
+	if (p->r->n_old > 0)
+		offer_old(p, ev);
 	struct route **routes = router_match(p->r, ev, &n);
 	for (size_t i = 0; i < n; i++) {
 		size_t before = p->r->n_behind;

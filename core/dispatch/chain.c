@@ -10,6 +10,7 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/thread.h"
+#include "dispatch/router.h"
 #include "event/event.h"
 
 void parts_add(struct parts *p, struct pb_event *ev)
@@ -58,12 +59,13 @@ void stage_fini(struct stage *st)
 	pthread_cond_destroy(&st->wake);
 }
 
-struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, struct inbox *inbox,
-				const struct pb_event *event, struct slot *const slots[], size_t n)
+struct chain_job *chain_job_new(struct route *route, struct inbox *inbox, const struct pb_event *event,
+				struct slot *const slots[], size_t n)
 {
 	struct chain_job *job = xcalloc(1, sizeof *job);
+	route->jobs++;
 	*job = (struct chain_job){
-		.stages = stages, .n_stages = n_stages, .inbox = inbox, .n_slots = n,
+		.route = route, .stages = route->stages, .n_stages = route->n_stages, .inbox = inbox, .n_slots = n,
 		.event = event_ref(event), .slots = xcalloc(n, sizeof(struct slot *)),
 	};
 	memcpy(job->slots, slots, n * sizeof(struct slot *));

@@ -15,6 +15,7 @@
 #include "dispatch/inbox.h"
 #include "plugin/instance.h"
 
+struct route;
 struct slot;
 
 #define CHAIN_PARTS_MAX 1024	/* events that filters may make of one */
@@ -29,6 +30,7 @@ void parts_free(struct parts *);
 
 struct chain_job {
 	struct chain_job *next;
+	struct route *route;		/* whose job it is: the router's */
 	struct stage *const *stages;	/* the route's */
 	size_t n_stages, at;		/* which is next */
 	struct inbox *inbox;
@@ -75,9 +77,9 @@ size_t stage_waiting(struct stage *);
 /* Wait for that until `deadline` (monotonic ms). False: one is still inside the plugin. */
 bool stage_join(struct stage *, int64_t deadline);
 
-/* A job for `event` (a reference is taken) and the slots; the list is copied. */
-struct chain_job *chain_job_new(struct stage *const stages[], size_t n_stages, struct inbox *,
-				const struct pb_event *event, struct slot *const slots[], size_t n);
+/* A job of the route for `event` (a reference is taken) and the slots; the list is copied. Router's thread. */
+struct chain_job *chain_job_new(struct route *, struct inbox *, const struct pb_event *event,
+				struct slot *const slots[], size_t n);
 void chain_job_free(struct chain_job *);
 /* Send it on its way. The job is the stages' until it comes by the inbox. */
 void chain_submit(struct chain_job *);

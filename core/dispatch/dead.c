@@ -66,7 +66,7 @@ static void change_one(struct router *r, struct dead_change *c, struct delivery_
 		buf_free(&hold);
 		return;
 	}
-	if (c->replay && lane == NULL) {
+	if (c->replay && (lane == NULL || lane->leaving.is)) {
 		c->removed++;
 	} else if (lane != NULL && key.seq >= lane_watermark(lane)) {
 		c->waiting++;
@@ -146,30 +146,33 @@ static bool note_oldest(void *arg, struct delivery_key key, const struct dead_ro
 	return true;
 }
 
-static uint64_t dead_of(const struct outlet *o)
+static uint64_t dead_of(struct lane *const lanes[], size_t n)
 {
-	uint64_t n = 0;
-	for (size_t i = 0; i < o->n_lanes; i++)
-		n += o->lanes[i]->dead;
-	return n;
+	uint64_t sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += lanes[i]->dead;
+	return sum;
 }
 
-/* How many of it went. */
-static size_t purge_overflow(struct router *r, struct outlet *o, uint64_t excess)
+/* What is more than `most` goes, or a piece of it. True when there is more. */
+static bool purge_overflow(struct router *r, struct lane *const lanes[], size_t n, uint64_t most)
 {
+	uint64_t sum = dead_of(lanes, n);
+	if (sum <= most)
+		return false;
 	struct oldest oldest = { .r = r };
-	oldest.most = excess < DEAD_CHANGE_MAX ? (size_t)excess : DEAD_CHANGE_MAX;
-	for (size_t i = 0; i < o->n_lanes; i++) {
-		oldest.end = lane_watermark(o->lanes[i]);
-		if (o->lanes[i]->dead > 0)
-			rows_each_dead(r->state, o->lanes[i]->number, 0, note_oldest, &oldest);
+	oldest.most = sum - most < DEAD_CHANGE_MAX ? (size_t)(sum - most) : DEAD_CHANGE_MAX;
+	for (size_t i = 0; i < n; i++) {
+		oldest.end = lane_watermark(lanes[i]);
+		if (lanes[i]->dead > 0)
+			rows_each_dead(r->state, lanes[i]->number, 0, note_oldest, &oldest);
 	}
 	struct dead_change c = { .keys = oldest.keys, .n = oldest.n };
 	dead_change(r, &c);
 	if (c.done > 0)
-		log_write(PB_WARN, o->self.title, "%zu dead letters are purged, the oldest of more than "
+		log_write(PB_WARN, lanes[0]->sink_title, "%zu dead letters are purged, the oldest of more than "
 			  "dead_max", c.done);
-	return c.done;
+	return c.done == DEAD_CHANGE_MAX;
 }
 
 static void check_overflow(struct timer *t)
@@ -177,10 +180,11 @@ static void check_overflow(struct timer *t)
 	struct router *r = CONTAINER_OF(t, struct router, dead_timer);
 	bool more = false;
 	for (size_t i = 0; i < r->n_outlets; i++) {
-		uint64_t n = dead_of(r->outlets[i]), most = r->outlets[i]->dead_max;
-		if (n > most)
-			more = purge_overflow(r, r->outlets[i], n - most) == DEAD_CHANGE_MAX || more;
+		const struct outlet *o = r->outlets[i];
+		more = purge_overflow(r, o->lanes, o->n_lanes, o->dead_max) || more;
 	}
+	for (size_t i = 0; i < r->n_leaving; i++)
+		more = purge_overflow(r, &r->leaving[i], 1, DEAD_MAX_REMOVED) || more;
 	if (more)
 		timer_set(&r->timers, t, router_now(r) + OVERFLOW_EVERY);
 }
@@ -188,7 +192,8 @@ static void check_overflow(struct timer *t)
 void dead_added(struct lane *lane)
 {
 	struct router *r = lane->router;
-	if (++lane->dead > lane->outlet->dead_max && r->dead_timer.place == 0) {
+	uint64_t most = lane->leaving.is ? DEAD_MAX_REMOVED : lane->outlet->dead_max;
+	if (++lane->dead > most && r->dead_timer.place == 0) {
 		r->dead_timer.fire = check_overflow;
 		timer_set(&r->timers, &r->dead_timer, router_now(r) + OVERFLOW_EVERY);
 	}
@@ -205,7 +210,7 @@ static bool note_old(void *arg, struct delivery_key key, const struct dead_row *
 {
 	struct sweep *s = arg;
 	const struct lane *lane = key.lane < s->r->n_numbers ? s->r->by_number[key.lane] : NULL;
-	int64_t keep = lane != NULL ? lane->outlet->dead_keep : DEAD_KEEP_REMOVED;
+	int64_t keep = lane != NULL && !lane->leaving.is ? lane->outlet->dead_keep : DEAD_KEEP_REMOVED;
 	s->next = (struct delivery_key){ key.lane, key.seq + 1 };
 	if (keep > 0 && router_wall(s->r) - row->dead_ms > keep)
 		s->keys[s->n++] = key;

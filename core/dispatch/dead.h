@@ -18,8 +18,9 @@
 struct lane;
 struct router;
 
-/* Where one without a sink in the configuration is held to: the defaults of `dead_keep`. */
+/* What those without a sink in the configuration are held to: the defaults of `dead_keep`, and lane by lane of `dead_max`. */
 #define DEAD_KEEP_REMOVED (INT64_C(30) * 24 * 3600 * 1000)
+#define DEAD_MAX_REMOVED 100000
 
 /* A row that goes with a save. */
 struct dead_gone {

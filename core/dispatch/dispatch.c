@@ -97,23 +97,24 @@ static struct stage *find_stage(struct dispatch *d, const struct config_instance
 	abort();
 }
 
-static void add_route(struct dispatch *d, struct route *route, const struct config_route *config)
+static struct route *add_route(struct dispatch *d, struct config_route *config)
 {
 	struct router *r = &d->router;
+	struct route *route = xcalloc(1, sizeof *route);
 	route->config = config;
 	route->n_stages = config->n_filters;
 	route->stages = xcalloc(route->n_stages, sizeof(struct stage *));
 	for (size_t i = 0; i < route->n_stages; i++)
 		route->stages[i] = find_stage(d, config->filters[i]);
 	route->n_lanes = config->n_to;
-	route->lanes = xcalloc(route->n_lanes, sizeof *route->lanes);
+	route->lanes = xcalloc(route->n_lanes, sizeof(struct lane *));
 	r->lanes = xrealloc(r->lanes, r->n_lanes + route->n_lanes, sizeof(struct lane *));
 	for (size_t i = 0; i < route->n_lanes; i++) {
 		struct outlet *o = find_outlet(d, config->to[i]);
-		lane_init(&route->lanes[i], r, route, o);
-		outlet_add_lane(o, &route->lanes[i]);
-		r->lanes[r->n_lanes++] = &route->lanes[i];
+		route->lanes[i] = r->lanes[r->n_lanes++] = lane_new(r, route, o);
+		outlet_add_lane(o, route->lanes[i]);
 	}
+	return route;
 }
 
 struct dispatch *dispatch_new(const struct config *config, struct loader *loader,
@@ -135,9 +136,9 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	for (size_t i = 0; i < config->n_instances && ok; i++)
 		ok = add_instance(d, config->instances[i], loader, err);
 	if (ok) {
-		r->routes = xcalloc(config->n_routes, sizeof *r->routes);
+		r->routes = xcalloc(config->n_routes, sizeof(struct route *));
 		for (size_t i = 0; i < config->n_routes; i++)
-			add_route(d, &r->routes[r->n_routes++], config->routes[i]);
+			r->routes[r->n_routes++] = add_route(d, config->routes[i]);
 		ok = recover_run(&(struct recover){ r, d->feeds, d->n_feeds }, err);
 	}
 	if (ok)
@@ -166,7 +167,7 @@ static void close_all(struct dispatch *d)
 		instance_close(&d->router.outlets[i]->self);
 }
 
-static void settle_removed(struct dispatch *d, struct report *report)
+static void close_removed(struct dispatch *d, struct report *report)
 {
 	int failed = recover_close_removed(&d->router);
 	if (failed < 0)
@@ -185,7 +186,7 @@ bool dispatch_open(struct dispatch *d, struct report *report)
 	for (size_t i = 0; i < d->n_feeds; i++)
 		open_one(&d->feeds[i]->self, report);
 	if (report->errors == before)
-		settle_removed(d, report);
+		close_removed(d, report);
 	if (report->errors == before)
 		return true;
 	close_all(d);

@@ -31,15 +31,67 @@ static void timer_fired(struct timer *t)
 	stragglers_due(lane);
 }
 
-void lane_init(struct lane *lane, struct router *router, struct route *route, struct outlet *outlet)
+static bool is_strict(const struct outlet *o)
 {
+	const char *order = options_str(o->config->options, "order");
+	return order[0] == '\0' ? !o->async : strcmp(order, "strict") == 0;
+}
+
+struct lane *lane_new_leaving(struct router *router, const char *title)
+{
+	struct lane *lane = xcalloc(1, sizeof *lane);
+	const char *blank = strchr(title, ' ');
+	size_t len = blank != NULL ? (size_t)(blank - title) : strlen(title);
 	*lane = (struct lane){
-		.router = router, .route = route, .outlet = outlet, .next_due_ms = TIMER_NEVER,
-		.timer = { .fire = timer_fired },
-		.title = xasprintf("%s %s", route->config->name, outlet->config->name),
+		.router = router, .next_due_ms = TIMER_NEVER, .timer = { .fire = timer_fired },
+		.title = xstrdup(title), .route_name = xasprintf("%.*s", (int)len, title),
+		.sink_title = xasprintf("sink %s", blank != NULL ? blank + 1 : ""), .leaving.is = true,
 	};
-	const char *order = options_str(outlet->config->options, "order");
-	lane->strict = order[0] == '\0' ? !outlet->async : strcmp(order, "strict") == 0;
+	return lane;
+}
+
+struct lane *lane_new(struct router *router, struct route *route, struct outlet *outlet)
+{
+	char *title = xasprintf("%s %s", route->config->name, outlet->config->name);
+	struct lane *lane = lane_new_leaving(router, title);
+	lane->leaving.is = false;
+	lane->route = route;
+	lane->outlet = outlet;
+	lane->strict = is_strict(outlet);
+	free(title);
+	return lane;
+}
+
+const char *lane_sink(const struct lane *lane)
+{
+	return lane->sink_title + strlen("sink ");
+}
+
+/* Nothing waits in its place any more: each goes when its row is on disk. */
+static void let_pass(struct lane *lane)
+{
+	for (struct slot *s = lane->head; s != NULL; s = s->next) {
+		if (s->state != SLOT_WAITING)
+			continue;
+		s->state = SLOT_SAVING;
+		save_wait(lane->router, s, true, s->row_due_ms);
+		save_soon(lane->router);
+	}
+}
+
+void lane_rewire(struct lane *lane, struct route *route, struct outlet *outlet)
+{
+	bool strict = is_strict(outlet);
+	if (lane->outlet != outlet && lane->outlet != NULL)
+		outlet_remove_lane(lane->outlet, lane);
+	if (lane->outlet != outlet)
+		outlet_add_lane(outlet, lane);
+	lane->route = route;
+	lane->outlet = outlet;
+	if (lane->strict && !strict)
+		let_pass(lane);
+	lane->strict = strict;
+	router_pump(lane->router, outlet);
 }
 
 static void slot_free(struct slot *slot)
@@ -53,7 +105,7 @@ static void slot_free(struct slot *slot)
 	free(slot);
 }
 
-void lane_fini(struct lane *lane)
+void lane_free(struct lane *lane)
 {
 	for (struct slot *s = lane->head, *next; s != NULL; s = next) {
 		next = s->next;
@@ -69,7 +121,12 @@ void lane_fini(struct lane *lane)
 		HASH_DEL(lane->covered, c);
 		free(c);
 	}
+	rules_free(lane->old);
+	rules_free(lane->stored);
 	free(lane->title);
+	free(lane->route_name);
+	free(lane->sink_title);
+	free(lane);
 }
 
 void lane_cover(struct lane *lane, uint64_t seq, const struct straggler_row *row)
@@ -237,6 +294,10 @@ bool lane_in_window(const struct lane *lane, uint64_t seq)
 void lane_ready(struct slot *slot)
 {
 	struct lane *lane = slot->lane;
+	if (lane->leaving.is) {
+		settle_removed(lane->router, slot);
+		return;
+	}
 	slot->state = SLOT_READY;
 	if (!slot->loose && (lane->ready == NULL || slot->seq < lane->ready->seq))
 		lane->ready = slot;

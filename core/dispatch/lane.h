@@ -16,6 +16,8 @@
 #include <uthash.h>
 
 #include "dispatch/chain.h"
+#include "dispatch/leave.h"
+#include "dispatch/rules.h"
 #include "dispatch/timer.h"
 #include "state/rows.h"
 
@@ -72,9 +74,13 @@ struct covered {
 
 struct lane {
 	struct router *router;
-	struct route *route;
+	struct route *route;		/* NULL, and so is `outlet`, when it leaves */
 	struct outlet *outlet;
 	uint32_t number;		/* names table */
+	struct rule *old;		/* what it took before its last barriers, as far as its place needs it */
+	uint64_t old_until;		/* the last of those barriers, 0: there is none */
+	struct rule *stored;		/* at start: what its row says that it takes */
+	struct leaving leaving;
 	bool strict;
 	bool live;			/* offered events as they are committed; `next` is the router's */
 	bool riding;			/* in the catch-up pass at this moment */
@@ -101,12 +107,19 @@ struct lane {
 	uint64_t delivered, retried, filtered;
 	uint64_t died[DEAD_REASONS];	/* since the start */
 	char *title;			/* "route sink" */
+	char *route_name, *sink_title;	/* "route", "sink sink" */
 };
 
 /* An empty window of the route's way to the outlet; its watermark is 0 until it is recovered. */
-void lane_init(struct lane *, struct router *, struct route *, struct outlet *);
+struct lane *lane_new(struct router *, struct route *, struct outlet *);
+/* One that only leaves: it is of an earlier configuration. */
+struct lane *lane_new_leaving(struct router *, const char *title);
 /* Free it and the slots in its window. */
-void lane_fini(struct lane *);
+void lane_free(struct lane *);
+/* Lead from the route to the outlet, from now on: both may be new. What waits in it goes on as the sink's order says. */
+void lane_rewire(struct lane *, struct route *, struct outlet *);
+/* The sink's name. */
+const char *lane_sink(const struct lane *);
 /* All before it are settled. */
 uint64_t lane_watermark(const struct lane *);
 /* Can the window take another event? */

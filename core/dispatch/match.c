@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/parse.h"
 #include "dispatch/router.h"
 #include "event/event.h"
 
@@ -22,22 +21,6 @@ struct match {
 	char key[];		/* source's number (4 bytes), type */
 };
 
-static bool from_matches(const struct route *route, uint32_t origin)
-{
-	for (size_t i = 0; i < route->n_from; i++)
-		if (route->from[i] == origin)
-			return true;
-	return false;
-}
-
-static bool type_matches(const struct route *route, const char *type)
-{
-	for (const char *const *glob = route->config->events; *glob != NULL; glob++)
-		if (glob_match(*glob, type))
-			return true;
-	return false;
-}
-
 static struct match *match_new(struct router *r, const struct pb_event *ev, const char *key, size_t len)
 {
 	if (HASH_COUNT(r->matches) >= MATCHES_MAX || r->match_bytes >= MATCHES_BYTES)
@@ -46,8 +29,8 @@ static struct match *match_new(struct router *r, const struct pb_event *ev, cons
 	memcpy(m->key, key, len);
 	m->key_len = len;
 	for (size_t i = 0; i < r->n_routes; i++) {
-		struct route *route = &r->routes[i];
-		if (!from_matches(route, event_origin(ev)) || !type_matches(route, event_type(ev)))
+		struct route *route = r->routes[i];
+		if (!rule_takes(route->rule, event_origin(ev), event_type(ev)))
 			continue;
 		m->routes = xrealloc(m->routes, m->n + 1, sizeof(struct route *));
 		m->routes[m->n++] = route;

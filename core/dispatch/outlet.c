@@ -79,6 +79,15 @@ void outlet_add_lane(struct outlet *o, struct lane *lane)
 	o->lanes[o->n_lanes++] = lane;
 }
 
+void outlet_remove_lane(struct outlet *o, const struct lane *lane)
+{
+	size_t at = 0;
+	while (o->lanes[at] != lane)
+		at++;
+	o->lanes[at] = o->lanes[--o->n_lanes];
+	o->turn = 0;
+}
+
 /* The next lane in turn that has something to send. */
 static struct lane *next_lane(struct outlet *o)
 {

@@ -27,6 +27,7 @@ struct outlet {
 	struct sender *sender;
 	uint32_t number;
 	bool async;			/* submit() */
+	bool retired;			/* of an earlier configuration: only answers to what is out */
 	size_t max_in_flight, max_batch, max_response;
 	size_t in_flight;		/* deliveries */
 	struct lane **lanes;		/* that lead here */
@@ -57,8 +58,9 @@ void outlet_init(struct outlet *, const struct config_instance *, struct plugin_
 		 const struct instance_env *, struct router *, struct inbox *);
 /* Its instance must be closed and nothing be in flight. */
 void outlet_fini(struct outlet *);
-/* The lane leads here. Before the router's thread starts. */
+/* The lane leads here, and does so no more. The router's thread, or before it starts. */
 void outlet_add_lane(struct outlet *, struct lane *);
+void outlet_remove_lane(struct outlet *, const struct lane *);
 /* Send what may go out now. The router's thread. */
 void outlet_pump(struct outlet *);
 /* Say it, once, when the plugin stays in a call for longer than `timeout`. */

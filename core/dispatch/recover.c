@@ -13,116 +13,121 @@
 #include "state/records.h"
 #include "state/rows.h"
 
-/* One name as the state has it, or as it is new. */
-struct known {
-	UT_hash_handle hh;
-	uint32_t number;
-	char key[];		/* kind, name */
-};
-
-struct names {
-	struct known *all;
-	uint32_t last;		/* the highest number given */
-	struct state_batch *to;
-	bool given;		/* something is new that must be on disk before an event is */
+/* What the start finds. */
+struct start {
+	struct recover *rec;
+	struct router *r;
+	struct names names;
 	uint64_t lost_from;	/* the state is lost: the journal's first event; 0: it is not */
 };
 
-static struct known *names_add(struct names *n, char kind, const char *name, uint32_t number)
-{
-	size_t len = strlen(name);
-	struct known *k = xcalloc(1, sizeof *k + len + 2);
-	k->key[0] = kind;
-	memcpy(k->key + 1, name, len);
-	k->number = number;
-	if (number > n->last)
-		n->last = number;
-	HASH_ADD_KEYPTR(hh, n->all, k->key, len + 1, k);
-	return k;
-}
-
-static bool each_name(void *arg, const struct name_row *row)
-{
-	names_add(arg, (char)row->kind, row->name, row->number);
-	return true;
-}
-
-/* The name's number; a new name gets the next one. */
-static uint32_t number_of(struct names *n, enum name_kind kind, const char *name, bool *is_new)
-{
-	char *key = xasprintf("%c%s", kind, name);
-	struct known *k;
-	HASH_FIND_STR(n->all, key, k);
-	free(key);
-	*is_new = k == NULL;
-	n->given = n->given || *is_new;
-	if (k == NULL) {
-		k = names_add(n, (char)kind, name, n->last + 1);
-		rows_put_name(n->to, &(struct name_row){ kind, k->number, name });
-	}
-	return k->number;
-}
-
-static void names_free(struct names *n)
-{
-	struct known *k, *next;
-	HASH_ITER(hh, n->all, k, next) {
-		HASH_DEL(n->all, k);
-		free(k);
-	}
-}
-
 /* A lane that is new begins with what comes next; if nobody knows what is new, with all there is. */
-static int place_lane(struct router *r, struct names *names, struct lane *lane, bool is_new)
+static int place_lane(struct start *st, struct lane *lane, bool is_new)
 {
+	struct router *r = st->r;
 	uint64_t at = r->next;
 	int failed = is_new ? -ENOENT : rows_get_lane(r->state, lane->number, &at);
 	if (failed == -ENOENT)
-		at = names->lost_from != 0 ? names->lost_from : r->next;
+		at = st->lost_from != 0 ? st->lost_from : r->next;
 	else if (failed < 0)
 		return failed;
-	names->given = names->given || failed == -ENOENT;
+	st->names.given = st->names.given || failed == -ENOENT;
 	lane->next = at;
 	lane->saved = failed == -ENOENT ? UINT64_MAX : at;
 	lane->unsaved = failed == -ENOENT;	/* from here on it counts, whatever happens */
 	return 0;
 }
 
-static int number_lanes(struct router *r, struct names *names)
+/* A lane of an earlier configuration that has not left yet. */
+static int add_leaving(struct start *st, const struct known *k)
 {
-	for (size_t i = 0; i < r->n_lanes; i++) {
-		bool is_new;
-		r->lanes[i]->number = number_of(names, NAME_LANE, r->lanes[i]->title, &is_new);
-		int failed = place_lane(r, names, r->lanes[i], is_new);
-		if (failed < 0)
-			return failed;
-	}
-	r->n_numbers = names->last + 1;
-	r->by_number = xcalloc(r->n_numbers, sizeof(struct lane *));
-	for (size_t i = 0; i < r->n_lanes; i++)
-		r->by_number[r->lanes[i]->number] = r->lanes[i];
+	struct router *r = st->r;
+	uint64_t at;
+	int failed = rows_get_lane(r->state, k->number, &at);
+	if (failed < 0)
+		return failed == -ENOENT ? 0 : failed;
+	struct lane *lane = lane_new_leaving(r, k->key + 1);
+	lane->number = k->number;
+	lane->next = lane->saved = at;
+	r->leaving = xrealloc(r->leaving, r->n_leaving + 1, sizeof(struct lane *));
+	r->leaving[r->n_leaving++] = lane;
 	return 0;
 }
 
-static void number_sources(struct recover *rec, struct names *names)
+static int number_lanes(struct start *st)
 {
-	bool is_new;
+	struct router *r = st->r;
+	struct known *k, *next;
+	int failed = 0;
+	for (size_t i = 0; i < r->n_lanes && failed == 0; i++) {
+		bool is_new;
+		r->lanes[i]->number = names_number(&st->names, NAME_LANE, r->lanes[i]->title, &is_new);
+		failed = place_lane(st, r->lanes[i], is_new);
+	}
+	HASH_ITER(hh, st->names.all, k, next)
+		if (k->key[0] == NAME_LANE && !k->used && failed == 0)
+			failed = add_leaving(st, k);
+	r->n_numbers = st->names.last + 1;
+	r->by_number = xcalloc(r->n_numbers, sizeof(struct lane *));
+	for (size_t i = 0; i < r->n_lanes; i++)
+		r->by_number[r->lanes[i]->number] = r->lanes[i];
+	for (size_t i = 0; i < r->n_leaving; i++)
+		r->by_number[r->leaving[i]->number] = r->leaving[i];
+	return failed;
+}
+
+struct rule *recover_rule(struct names *names, const struct config_route *config)
+{
+	uint32_t *from = xcalloc(config->n_from, sizeof *from);
+	for (size_t k = 0; k < config->n_from; k++)
+		from[k] = names_number(names, NAME_SOURCE, config->from[k]->name, NULL);
+	struct rule *rule = rule_new(config, from);
+	free(from);
+	return rule;
+}
+
+static void number_sources(struct start *st)
+{
+	struct recover *rec = st->rec;
 	for (size_t i = 0; i < rec->n_feeds; i++) {
-		rec->feeds[i]->number = number_of(names, NAME_SOURCE, rec->feeds[i]->self.name, &is_new);
+		rec->feeds[i]->number = names_number(&st->names, NAME_SOURCE, rec->feeds[i]->self.name, NULL);
 		if (rec->feeds[i]->self.plugin == &alarms_plugin)
-			rec->router->alarms_origin = rec->feeds[i]->number;
+			st->r->alarms_origin = rec->feeds[i]->number;
 	}
-	for (size_t i = 0; i < rec->router->n_outlets; i++) {
-		struct outlet *o = rec->router->outlets[i];
-		o->number = number_of(names, NAME_SINK, o->config->name, &is_new);
+	for (size_t i = 0; i < st->r->n_outlets; i++) {
+		struct outlet *o = st->r->outlets[i];
+		o->number = names_number(&st->names, NAME_SINK, o->config->name, NULL);
 	}
-	for (size_t i = 0; i < rec->router->n_routes; i++) {
-		struct route *route = &rec->router->routes[i];
-		route->n_from = route->config->n_from;
-		route->from = xcalloc(route->n_from, sizeof *route->from);
-		for (size_t k = 0; k < route->n_from; k++)
-			route->from[k] = number_of(names, NAME_SOURCE, route->config->from[k]->name,
-						   &is_new);
+	for (size_t i = 0; i < st->r->n_routes; i++)
+		st->r->routes[i]->rule = recover_rule(&st->names, st->r->routes[i]->config);
+}
+
+/* What lanes took when they last ran, and before. */
+static bool take_rule(void *arg, uint32_t number, const struct route_row *row)
+{
+	struct router *r = arg;
+	struct lane *lane = number < r->n_numbers ? r->by_number[number] : NULL;
+	if (lane == NULL)
+		return true;
+	struct rule **at = row->until == ROUTE_PRESENT ? &lane->stored : &lane->old;
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = rule_load(row);
+	if (row->until == ROUTE_PRESENT)
+		return true;
+	r->n_old += lane->old_until == 0;
+	lane->old_until = row->until;
+	return true;
+}
+
+/* From here on they take what the configuration says. */
+static void change_rules(struct router *r)
+{
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		struct lane *lane = r->lanes[i];
+		rules_change(lane, lane->stored, lane->route->rule, r->next);
+		rules_free(lane->stored);
+		lane->stored = NULL;
 	}
 }
 
@@ -155,57 +160,6 @@ static int read_tail(struct router *r, bool lost)
 	}
 	journal_cursor_close(r->journal, c);
 	return got;
-}
-
-struct removal {
-	struct router *r;
-	struct state_batch *to;
-	uint64_t moved;
-};
-
-static bool remove_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
-{
-	struct removal *rm = arg;
-	rows_del_straggler(rm->to, key, row->due_ms);
-	rows_put_dead(rm->to, key, &(struct dead_row){
-		.reason = DEAD_REMOVED, .attempts = row->attempts, .first_ms = row->first_ms,
-		.dead_ms = router_wall(rm->r), .bytes = row->bytes, .parts = row->parts, .error = row->error,
-		.response = row->response,
-	});
-	rm->moved++;
-	return true;
-}
-
-static bool any_dead(void *arg, struct delivery_key key, const struct dead_row *row)
-{
-	(void)key;
-	(void)row;
-	*(bool *)arg = true;
-	return false;
-}
-
-/* A lane that the configuration no longer has: what waited is dead, and no longer holds the journal. */
-static int close_lane(struct router *r, struct removal *rm, const char *title, uint32_t number)
-{
-	uint64_t at;
-	bool dead = false;
-	int failed = rows_get_lane(r->state, number, &at);
-	if (failed == 0) {
-		failed = rows_each_straggler(r->state, number, 0, remove_straggler, rm);
-		rows_del_lane(rm->to, number);
-		log_warn("the configuration no longer has '%s' (route and sink): %llu deliveries that waited "
-			 "there are dead letters now (removed); %llu later events were not looked at for it",
-			 title, (unsigned long long)rm->moved,
-			 (unsigned long long)(at < r->next ? r->next - at : 0));
-	}
-	r->removed_dead += rm->moved;
-	if (failed == 0 || failed == -ENOENT)
-		failed = rows_each_dead(r->state, number, 0, any_dead, &dead);
-	if (dead || rm->moved > 0) {
-		r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
-		r->removed[r->n_removed++] = number;
-	}
-	return failed;
 }
 
 static bool count_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
@@ -245,37 +199,45 @@ static int restore_sinks(struct router *r)
 	return failed;
 }
 
+/* Its place is within the journal, and what rows it has is known. */
+static int ready_lane(struct lane *lane, uint64_t first)
+{
+	struct router *r = lane->router;
+	if (lane->next > r->next) {
+		log_error("%s was at event %llu, but the journal ends at %llu: "
+			  "state and journal are not of one time", lane->title,
+			  (unsigned long long)lane->next, (unsigned long long)r->next);
+		lane->next = r->next;
+	}
+	if (lane->next < first)
+		lane->next = first;
+	int failed = rows_each_straggler(r->state, lane->number, 0, count_straggler, lane);
+	return failed == 0 ? rows_each_dead(r->state, lane->number, 0, count_dead, lane) : failed;
+}
+
 static int ready_lanes(struct router *r)
 {
 	struct journal_stat stat;
+	int failed = 0;
 	journal_stat(r->journal, &stat);
-	for (size_t i = 0; i < r->n_lanes; i++) {
+	for (size_t i = 0; i < r->n_lanes && failed == 0; i++) {
 		struct lane *lane = r->lanes[i];
-		if (lane->next > r->next) {
-			log_error("%s was at event %llu, but the journal ends at %llu: "
-				  "state and journal are not of one time", lane->title,
-				  (unsigned long long)lane->next, (unsigned long long)r->next);
-			lane->next = r->next;
-		}
-		if (lane->next < stat.first_seq)
-			lane->next = stat.first_seq;
+		failed = ready_lane(lane, stat.first_seq);
 		lane->live = lane->next == r->next && sink_takes(lane->outlet, lane->next);
 		r->n_behind += !lane->live;
-		int failed = rows_each_straggler(r->state, lane->number, 0, count_straggler, lane);
-		if (failed == 0)
-			failed = rows_each_dead(r->state, lane->number, 0, count_dead, lane);
-		if (failed < 0)
-			return failed;
 		if (lane->next_due_ms != TIMER_NEVER)
 			stragglers_expect(lane, lane->next_due_ms);
 	}
+	for (size_t i = 0; i < r->n_leaving && failed == 0; i++)
+		failed = ready_lane(r->leaving[i], stat.first_seq);
 	r->catchup_due = r->n_behind > 0;
-	return 0;
+	return failed;
 }
 
 /* A new store, or one whose state is gone. */
-static void begin_meta(struct router *r, struct names *names)
+static void begin_meta(struct start *st)
 {
+	struct router *r = st->r;
 	struct journal_stat stat;
 	struct id_gen gen;
 	id_gen_init(&gen);
@@ -284,18 +246,19 @@ static void begin_meta(struct router *r, struct names *names)
 	journal_stat(r->journal, &stat);
 	if (stat.first_seq == stat.next_seq)
 		return;
-	names->lost_from = stat.first_seq;
+	st->lost_from = stat.first_seq;
 	log_error("THE STATE IS LOST, but the journal holds events %llu to %llu: every sink gets all of them "
 		  "that its routes want, most of them again; dead letters and what waited for another attempt "
 		  "are known no more", (unsigned long long)stat.first_seq,
 		  (unsigned long long)stat.next_seq - 1);
 }
 
-static int read_meta(struct router *r, struct names *names)
+static int read_meta(struct start *st)
 {
+	struct router *r = st->r;
 	int failed = rows_get_meta(r->state, &r->meta);
 	if (failed == -ENOENT)
-		begin_meta(r, names);
+		begin_meta(st);
 	if (failed < 0)
 		return failed == -ENOENT ? 0 : failed;
 	if (r->meta.kept_below > r->kept_below)
@@ -305,15 +268,15 @@ static int read_meta(struct router *r, struct names *names)
 	return 0;
 }
 
-static int free_space(struct router *r, struct names *names)
+static int free_space(struct start *st)
 {
 	struct known *k, *next;
 	size_t n = 0;
-	uint32_t *lanes = xcalloc(HASH_COUNT(names->all) + 1, sizeof *lanes);
-	HASH_ITER(hh, names->all, k, next)
+	uint32_t *lanes = xcalloc(HASH_COUNT(st->names.all) + 1, sizeof *lanes);
+	HASH_ITER(hh, st->names.all, k, next)
 		if (k->key[0] == NAME_LANE)
 			lanes[n++] = k->number;
-	int failed = space_start(r, lanes, n);
+	int failed = space_start(st->r, lanes, n);
 	free(lanes);
 	return failed;
 }
@@ -333,20 +296,56 @@ static int state_numbers(struct router *r)
 	return 0;
 }
 
-static int run(struct recover *rec, struct names *names)
+static bool any_dead(void *arg, struct delivery_key key, const struct dead_row *row)
 {
-	struct router *r = rec->router;
-	int failed = read_meta(r, names);
+	(void)key;
+	(void)row;
+	*(bool *)arg = true;
+	return false;
+}
+
+/* Lanes that have left, and have dead letters. */
+static int note_removed(struct start *st)
+{
+	struct router *r = st->r;
+	struct known *k, *next;
+	int failed = 0;
+	HASH_ITER(hh, st->names.all, k, next) {
+		bool dead = false;
+		if (k->key[0] != NAME_LANE || r->by_number[k->number] != NULL || failed < 0)
+			continue;
+		failed = rows_each_dead(r->state, k->number, 0, any_dead, &dead);
+		if (!dead)
+			continue;
+		r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
+		r->removed[r->n_removed++] = k->number;
+	}
+	return failed;
+}
+
+static int read_state(struct start *st)
+{
+	struct router *r = st->r;
+	int failed = read_meta(st);
 	if (failed == 0)
-		failed = rows_each_name(r->state, each_name, names);
+		failed = names_read(&st->names, r->state, 0, &r->open.batch);
 	if (failed == 0)
-		failed = free_space(r, names);
+		failed = free_space(st);
 	if (failed < 0)
 		return failed;
-	number_sources(rec, names);
-	failed = number_lanes(r, names);
+	number_sources(st);
+	failed = number_lanes(st);
 	if (failed == 0)
-		failed = read_tail(r, names->lost_from != 0);
+		failed = note_removed(st);
+	return failed == 0 ? rows_each_route(r->state, take_rule, r) : failed;
+}
+
+static int run(struct start *st)
+{
+	struct router *r = st->r;
+	int failed = read_state(st);
+	if (failed == 0)
+		failed = read_tail(r, st->lost_from != 0);
 	if (failed == 0)
 		failed = restore_sinks(r);
 	if (failed == 0)
@@ -355,38 +354,30 @@ static int run(struct recover *rec, struct names *names)
 		failed = ready_lanes(r);
 	if (failed < 0)
 		return failed;
+	change_rules(r);
 	watermarks_init(&r->watermarks, r->n_numbers);
 	failed = save_now(r, false);
 	/* The saver tries again, and says so; but the journal must not speak of numbers that nobody knows. */
-	return failed == -ENOSPC && !names->given ? 0 : failed;
+	return failed == -ENOSPC && !st->names.given ? 0 : failed;
 }
 
 bool recover_run(struct recover *rec, struct pb_error *err)
 {
-	struct names names = { .to = &rec->router->open.batch };
-	int failed = run(rec, &names);
+	struct start st = { .rec = rec, .r = rec->router };
+	int failed = run(&st);
 	if (failed == -ENOSPC)
 		error_add(err, NULL, "no space to save the state, which must be told of new sources, sinks or "
 			  "routes before they begin: free some, or start once without them");
 	else if (failed < 0)
 		error_add(err, NULL, "cannot read or bring up the state: %s", strerror(-failed));
-	names_free(&names);
+	names_free(&st.names);
 	return failed == 0;
 }
 
 int recover_close_removed(struct router *r)
 {
-	struct names names = { .to = &r->open.batch };
-	struct known *k, *next;
-	int failed = rows_each_name(r->state, each_name, &names);
-	HASH_ITER(hh, names.all, k, next) {
-		struct removal rm = { .r = r, .to = names.to };
-		bool used = k->number < r->n_numbers && r->by_number[k->number] != NULL;
-		if (k->key[0] == NAME_LANE && !used && failed == 0)
-			failed = close_lane(r, &rm, k->key + 1, k->number);
-	}
-	names_free(&names);
-	if (failed == 0)
-		failed = save_now(r, false);
+	for (size_t i = 0; i < r->n_leaving; i++)
+		leave_go_on(r->leaving[i]);
+	int failed = save_now(r, false);
 	return failed == -ENOSPC ? 0 : failed;	/* with the first save that finds space */
 }

@@ -70,20 +70,28 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 	cond_init(&r->drained_cond);
 }
 
+void route_free(struct route *route)
+{
+	free(route->rule);
+	free(route->lanes);
+	free(route->stages);
+	free(route);
+}
+
 void router_fini(struct router *r)
 {
 	struct intake got;
 	inbox_take(&r->inbox, &got);
 	intake_free(&got);
-	for (size_t i = 0; i < r->n_routes; i++) {
-		for (size_t k = 0; k < r->routes[i].n_lanes; k++)
-			lane_fini(&r->routes[i].lanes[k]);
-		free(r->routes[i].lanes);
-		free(r->routes[i].from);
-		free(r->routes[i].stages);
-	}
+	for (size_t i = 0; i < r->n_lanes; i++)
+		lane_free(r->lanes[i]);
+	for (size_t i = 0; i < r->n_leaving; i++)
+		lane_free(r->leaving[i]);
+	for (size_t i = 0; i < r->n_routes; i++)
+		route_free(r->routes[i]);
 	free(r->routes);
 	free(r->lanes);
+	free(r->leaving);
 	free(r->by_number);
 	free(r->removed);
 	free(r->outlets);
@@ -127,7 +135,7 @@ int64_t router_accepted(const struct router *r, const struct pb_event *ev, bool 
 
 void router_pump(struct router *r, struct outlet *o)
 {
-	if (o->pumped)
+	if (o == NULL || o->pumped || o->retired)
 		return;
 	o->pumped = true;
 	o->pump_next = r->to_pump;
@@ -146,36 +154,54 @@ void router_moved(struct lane *lane)
 	r->dirty = lane;
 }
 
+/* The lane takes the event or falls behind; the slot, if it has filters to pass first. */
+static struct slot *take_event(struct lane *lane, const struct pb_event *ev)
+{
+	if (!lane_has_room(lane) || !sink_takes(lane->outlet, event_seq(ev))) {
+		lane_fall_behind(lane, event_seq(ev));
+		return NULL;
+	}
+	struct covered *c = lane_take_covered(lane, event_seq(ev));
+	if (c != NULL) {
+		if (lane->strict && c->due_ms >= 0)
+			lane_push_waiting(lane, ev, c);
+		free(c);
+		return NULL;
+	}
+	bool filters = lane->route->n_stages > 0;
+	struct slot *slot = lane_push(lane, ev, filters ? SLOT_FILTERING : SLOT_READY);
+	return filters ? slot : NULL;
+}
+
+static void submit(struct router *r, struct route *route, const struct pb_event *ev, struct slot *const slots[],
+		   size_t n)
+{
+	if (n > 0)
+		chain_submit(chain_job_new(route, &r->inbox, ev, slots, n));
+}
+
+void lane_offer(struct lane *lane, const struct pb_event *ev)
+{
+	struct slot *slot = take_event(lane, ev);
+	submit(lane->router, lane->route, ev, &slot, slot != NULL);
+}
+
 void route_offer(struct router *r, struct route *route, const struct pb_event *ev, bool riding)
 {
 	struct slot *slots[64];
 	size_t n = 0;
 	for (size_t i = 0; i < route->n_lanes; i++) {
-		struct lane *lane = &route->lanes[i];
-		if (riding ? !lane->riding : !lane->live)
+		struct lane *lane = route->lanes[i];
+		if (riding ? !lane->riding || lane_took_else(lane, event_seq(ev)) : !lane->live)
 			continue;
-		if (!lane_has_room(lane) || !sink_takes(lane->outlet, event_seq(ev))) {
-			lane_fall_behind(lane, event_seq(ev));
-			continue;
-		}
-		struct covered *c = lane_take_covered(lane, event_seq(ev));
-		if (c != NULL) {
-			if (lane->strict && c->due_ms >= 0)
-				lane_push_waiting(lane, ev, c);
-			free(c);
-			continue;
-		}
-		struct slot *slot = lane_push(lane, ev, route->n_stages > 0 ? SLOT_FILTERING : SLOT_READY);
-		if (route->n_stages == 0)
-			continue;
-		slots[n++] = slot;
+		slots[n] = take_event(lane, ev);
+		n += slots[n] != NULL;
 		if (n == sizeof slots / sizeof slots[0]) {
-			chain_submit(chain_job_new(route->stages, route->n_stages, &r->inbox, ev, slots, n));
+			submit(r, route, ev, slots, n);
 			n = 0;
 		}
 	}
-	if (n > 0)
-		chain_submit(chain_job_new(route->stages, route->n_stages, &r->inbox, ev, slots, n));
+	submit(r, route, ev, slots, n);
 }
 
 void slot_begin(struct router *r, struct slot *slot)
@@ -186,7 +212,7 @@ void slot_begin(struct router *r, struct slot *slot)
 		return;
 	}
 	slot->state = SLOT_FILTERING;
-	chain_submit(chain_job_new(route->stages, route->n_stages, &r->inbox, slot->event, &slot, 1));
+	submit(r, route, slot->event, &slot, 1);
 }
 
 /* Some events are only in the journal: every lane gets them from there. */
@@ -304,6 +330,7 @@ int64_t router_turn(struct router *r)
 	take_in(r);
 	fire_timers(r);
 	bool more = !r->draining && catchup_turn(r);
+	more = leave_turn(r) || more;
 	pump(r);
 	publish(r);
 	note_drained(r);

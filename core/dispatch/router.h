@@ -23,13 +23,14 @@
 struct alarms;
 
 struct route {
-	const struct config_route *config;
-	uint32_t *from;			/* numbers of sources */
-	size_t n_from;
+	struct config_route *config;
+	struct rule *rule;		/* what it takes */
 	struct stage **stages;
 	size_t n_stages;
-	struct lane *lanes;
+	struct lane **lanes;
 	size_t n_lanes;
+	size_t jobs;			/* of it that the stages have */
+	bool retired;			/* of an earlier configuration, until its jobs are back; `config` is then its own */
 };
 
 /* A mark on its way to the state. */
@@ -80,10 +81,14 @@ struct router {
 	struct saver saver;
 	struct timers timers;
 	struct id_gen random;
-	struct route *routes;
+	struct route **routes;
 	size_t n_routes;
-	struct lane **lanes;		/* all; by position */
+	struct lane **lanes;		/* all that are configured; by position */
 	size_t n_lanes;
+	size_t n_old;			/* lanes that took something else before */
+	struct lane **leaving;		/* those that the configuration no longer has, until all of theirs is dead */
+	size_t n_leaving;
+	bool leave_paused;		/* no piece of it now: a reload looks at where they stand */
 	struct lane **by_number;	/* names table's number to lane, NULL: none */
 	size_t n_numbers;
 	uint32_t *removed;		/* lanes of earlier configurations that have dead letters */
@@ -135,6 +140,8 @@ struct router {
 	bool started;
 };
 
+/* Free the route, but for its configuration, stages and lanes. */
+void route_free(struct route *);
 /* Tables and threads' parts; routes, lanes and outlets are filled in by recover.c and dispatch.c. */
 void router_init(struct router *, const struct clock *, struct journal *, struct state *, size_t memory);
 void router_fini(struct router *);
@@ -151,8 +158,11 @@ int64_t router_accepted(const struct router *, const struct pb_event *, bool *ow
 void router_pump(struct router *, struct outlet *);
 /* The lane's watermark may have moved. */
 void router_moved(struct lane *);
-/* Offer an event to the route's lanes: those that are live, or, with `riding`, those in the catch-up pass. */
+/* Offer an event to the route's lanes: those that are live, or, with `riding`, those in the catch-up pass for which the
+ * route's rule counts. */
 void route_offer(struct router *, struct route *, const struct pb_event *, bool riding);
+/* Offer an event to one lane that is live or in the catch-up pass. */
+void lane_offer(struct lane *, const struct pb_event *);
 /* Try the slot (again): through the route's filters first, if they have not made its parts yet. */
 void slot_begin(struct router *, struct slot *);
 /* The routes that want events of this one's type and source; valid until the next call. */
@@ -165,6 +175,8 @@ bool catchup_turn(struct router *);
 /* settle.c */
 void settle_answer(struct router *, struct pb_delivery *);
 void settle_chained(struct router *, struct chain_job *);
+/* The slot's lane leaves, and nothing of it is under way: it is dead, if it is not on its way out already. */
+void settle_removed(struct router *, struct slot *);
 /* In a relaxed lane a delivery that others have passed for a second gets a row, so that the watermark may pass it; so
  * does, in any lane, what is half delivered while its sink is held. Every lane is looked at. */
 void settle_aged(struct router *);
@@ -195,6 +207,8 @@ void marks_free(struct router *);
 void save_soon(struct router *);
 /* The call's caller goes on when what is in `open` is on disk, or at a tick a second later. */
 void save_call(struct router *, struct inbox_call *);
+/* Is save number `save` on disk? */
+bool save_is_done(const struct router *, uint64_t save);
 /* Those go on that have waited for a second. */
 void save_calls_late(struct router *);
 /* Start a save if one is due; when the next will be (monotonic), TIMER_NEVER when nothing is to be saved. */

@@ -74,6 +74,11 @@ static void let_go_on(struct router *r, uint64_t save, int64_t since)
 	}
 }
 
+bool save_is_done(const struct router *r, uint64_t save)
+{
+	return save < r->saves || (save == r->saves && !r->save_busy);
+}
+
 void save_calls_late(struct router *r)
 {
 	let_go_on(r, 0, router_now(r) - CALLER_WAITS);
@@ -137,19 +142,26 @@ static void put_marks(struct router *r, struct state_batch *to)
 	marks_free(r);
 }
 
+static void put_lane(struct lane *lane, struct state_batch *to, bool all)
+{
+	uint64_t mark = lane_watermark(lane);
+	bool wanted = all || lane->unsaved || mark - lane->saved > FOLLOW_MAX ||
+		      (lane->old != NULL && mark >= lane->old->until);
+	if (!wanted)
+		return;
+	if (mark != lane->saved)
+		rows_put_lane(to, lane->number, mark);
+	rules_passed(lane, mark);
+	lane->saved = mark;
+	lane->unsaved = false;
+}
+
 static void put_lanes(struct router *r, struct state_batch *to, bool all)
 {
-	for (size_t i = 0; i < r->n_lanes; i++) {
-		struct lane *lane = r->lanes[i];
-		uint64_t mark = lane_watermark(lane);
-		bool wanted = all || lane->unsaved || mark - lane->saved > FOLLOW_MAX;
-		if (!wanted)
-			continue;
-		if (mark != lane->saved)
-			rows_put_lane(to, lane->number, mark);
-		lane->saved = mark;
-		lane->unsaved = false;
-	}
+	for (size_t i = 0; i < r->n_lanes; i++)
+		put_lane(r->lanes[i], to, all);
+	for (size_t i = 0; i < r->n_leaving; i++)
+		put_lane(r->leaving[i], to, all);
 }
 
 /* Complete what is to be saved with all that moved. */
@@ -173,6 +185,9 @@ static bool something_to_save(const struct router *r)
 		return true;
 	for (size_t i = 0; i < r->n_lanes; i++)
 		if (r->lanes[i]->unsaved)
+			return true;
+	for (size_t i = 0; i < r->n_leaving; i++)
+		if (r->leaving[i]->unsaved)
 			return true;
 	return false;
 }

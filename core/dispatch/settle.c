@@ -90,8 +90,8 @@ static void tell_dead(struct router *r, const struct slot *slot, enum dead_reaso
 	if (event_origin(slot->event) == r->alarms_origin)
 		return;
 	alarms_tell(r->alarms, "patchbay.delivery.dead", router_wall(r), "id", event_id(slot->event),
-		    "type", event_type(slot->event), "route", slot->lane->route->config->name,
-		    "sink", slot->lane->outlet->config->name, "reason", dead_reason_name(reason),
+		    "type", event_type(slot->event), "route", slot->lane->route_name,
+		    "sink", lane_sink(slot->lane), "reason", dead_reason_name(reason),
 		    "error", slot->text, NULL);
 }
 
@@ -100,7 +100,7 @@ static void tell_sink(struct router *r, const struct outlet *o, const char *type
 	alarms_tell(r->alarms, type, router_wall(r), "sink", o->config->name, "error", why, NULL);
 }
 
-static void make_dead(struct router *r, struct slot *slot, enum dead_reason reason)
+static void put_dead(struct router *r, struct slot *slot, enum dead_reason reason)
 {
 	struct lane *lane = slot->lane;
 	forget_row(r, slot);
@@ -113,12 +113,23 @@ static void make_dead(struct router *r, struct slot *slot, enum dead_reason reas
 	dead_added(lane);
 	lane->died[reason]++;
 	set_urgent(r);
-	log_write(PB_WARN, lane->outlet->self.title, "event %s (%s) of route %s is dead (%s): %s",
-		  event_id(slot->event), event_type(slot->event), lane->route->config->name,
-		  dead_reason_name(reason), slot->text != NULL ? slot->text : "no reason given");
-	tell_dead(r, slot, reason);
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
+}
+
+static void make_dead(struct router *r, struct slot *slot, enum dead_reason reason)
+{
+	log_write(PB_WARN, slot->lane->sink_title, "event %s (%s) of route %s is dead (%s): %s",
+		  event_id(slot->event), event_type(slot->event), slot->lane->route_name,
+		  dead_reason_name(reason), slot->text != NULL ? slot->text : "no reason given");
+	tell_dead(r, slot, reason);
+	put_dead(r, slot, reason);
+}
+
+void settle_removed(struct router *r, struct slot *slot)
+{
+	slot->lane->leaving.moved++;
+	put_dead(r, slot, DEAD_REMOVED);
 }
 
 static void delivered(struct router *r, struct slot *slot)
@@ -160,14 +171,16 @@ static void retry(struct router *r, struct slot *slot, const struct retry *waits
 
 static void failed(struct router *r, struct slot *slot, enum pb_code code)
 {
-	const struct config_instance *sink = slot->lane->outlet->config;
+	const struct outlet *o = slot->lane->outlet;
 	slot->attempts++;
 	if (slot->first_ms == 0)
 		slot->first_ms = router_wall(r);
 	if (code == PB_REJECT)
 		make_dead(r, slot, DEAD_REJECTED);
+	else if (slot->lane->leaving.is)
+		settle_removed(r, slot);
 	else
-		retry(r, slot, &sink->retry, options_int(sink->options, "max_retry_after"));
+		retry(r, slot, &o->config->retry, options_int(o->config->options, "max_retry_after"));
 }
 
 /* All that was out is answered. */
@@ -315,10 +328,12 @@ void settle_answer(struct router *r, struct pb_delivery *d)
 	struct outlet *o = b->outlet;
 	o->in_flight--;
 	r->in_flight--;
-	note_sink(r, o, d);
-	measure(r, o, d);
-	note_batch(r, o, b, d->code);
-	outlet_open_again(o);
+	if (!o->retired) {
+		note_sink(r, o, d);
+		measure(r, o, d);
+		note_batch(r, o, b, d->code);
+		outlet_open_again(o);
+	}
 	if (d->code == PB_OK) {
 		slot_part_delivered(slot, d->part);
 		slot->lane->delivered++;
@@ -340,7 +355,9 @@ static void filter_failed(struct router *r, struct slot *slot, const struct chai
 	if (slot->first_ms == 0)
 		slot->first_ms = router_wall(r);
 	slot->after = 0;
-	if (job->failed == -EAGAIN)
+	if (job->failed == -EAGAIN && slot->lane->leaving.is)
+		settle_removed(r, slot);
+	else if (job->failed == -EAGAIN)
 		retry(r, slot, &slot->lane->outlet->config->retry, 0);
 	else
 		make_dead(r, slot, DEAD_FILTER);
@@ -348,6 +365,7 @@ static void filter_failed(struct router *r, struct slot *slot, const struct chai
 
 void settle_chained(struct router *r, struct chain_job *job)
 {
+	job->route->jobs--;
 	for (size_t i = 0; i < job->n_slots; i++) {
 		struct slot *slot = job->slots[i];
 		if (job->failed != 0) {

@@ -61,6 +61,11 @@ static uint64_t needed_from(const struct router *r)
 		if (mark < least)
 			least = mark;
 	}
+	for (size_t i = 0; i < r->n_leaving; i++) {
+		uint64_t mark = lane_watermark(r->leaving[i]);
+		if (mark < least)
+			least = mark;
+	}
 	return least;
 }
 
@@ -130,21 +135,28 @@ static int keep(struct router *r, struct kept_count *k, size_t *bytes)
 	return failed == -ENOENT || failed == -EBADMSG ? 0 : failed;
 }
 
+static void count_lane(struct count_pass *p, struct lane *lane)
+{
+	struct router *r = p->r;
+	p->lane = lane;
+	p->seen = 0;
+	p->window = lane->head;
+	/* One in memory may have a row that is on its way out, or about to be a dead letter's; so has what leaves. */
+	if (lane->stragglers > 0 || lane->n_loose > 0 || lane->count > 0 || lane->leaving.is)
+		rows_each_straggler(r->state, lane->number, r->kept_below, count_straggler, p);
+	p->seen = 0;
+	if (lane->dead > 0 || r->gone != NULL)
+		rows_each_dead(r->state, lane->number, r->kept_below, count_dead, p);
+}
+
 /* How many rows need each event of the piece that begins at `kept_below`. */
 static void count_rows(struct count_pass *p)
 {
 	struct router *r = p->r;
-	for (size_t i = 0; i < r->n_lanes; i++) {
-		struct lane *lane = p->lane = r->lanes[i];
-		p->seen = 0;
-		p->window = lane->head;
-		/* One in memory may have a row that is on its way out, or about to be a dead letter's. */
-		if (lane->stragglers > 0 || lane->n_loose > 0 || lane->count > 0)
-			rows_each_straggler(r->state, lane->number, r->kept_below, count_straggler, p);
-		p->seen = 0;
-		if (lane->dead > 0 || r->gone != NULL)
-			rows_each_dead(r->state, lane->number, r->kept_below, count_dead, p);
-	}
+	for (size_t i = 0; i < r->n_lanes; i++)
+		count_lane(p, r->lanes[i]);
+	for (size_t i = 0; i < r->n_leaving; i++)
+		count_lane(p, r->leaving[i]);
 	p->lane = NULL;
 	for (size_t i = 0; i < r->n_removed; i++) {
 		p->seen = 0;

@@ -146,7 +146,7 @@ void stragglers_room(struct lane *lane)
 void stragglers_expect(struct lane *lane, int64_t due_ms)
 {
 	struct router *r = lane->router;
-	if (due_is_parked(due_ms))
+	if (lane->leaving.is || due_is_parked(due_ms))
 		return;
 	if (due_ms < lane->next_due_ms)
 		lane->next_due_ms = due_ms;

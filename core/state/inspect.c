@@ -262,6 +262,8 @@ static int read_state(struct inspect *in)
 		r = state_scan(in->state, STATE_SEEN, SPAN_NONE, pass_row, in);
 	if (r == 0)
 		r = state_scan(in->state, STATE_SINKS, SPAN_NONE, pass_row, in);
+	if (r == 0)
+		r = state_scan(in->state, STATE_ROUTES, SPAN_NONE, pass_row, in);
 	if (in->n_rows > 0)
 		qsort(in->rows, in->n_rows, sizeof *in->rows, compare_rows);
 	if (in->n_dues > 0)

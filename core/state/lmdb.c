@@ -33,6 +33,7 @@ const char *state_table_name(enum state_table table)
 		[STATE_NAMES] = "names", [STATE_LANES] = "lanes", [STATE_STRAGGLERS] = "stragglers",
 		[STATE_DUE] = "due", [STATE_DEAD] = "dead", [STATE_KEPT] = "kept", [STATE_MARKS] = "marks",
 		[STATE_SEEN] = "seen", [STATE_SINKS] = "sinks", [STATE_META] = "meta",
+		[STATE_ROUTES] = "routes",
 	};
 	return names[table];
 }

@@ -135,6 +135,19 @@ struct mark_row {
 /* Each in turn, until false. */
 int rows_each_mark(struct state *, bool (*each)(void *arg, const struct mark_row *), void *arg);
 
+/* routes: what a lane takes, as its route said when it last ran; and what it took of the events before that, while
+ * its watermark has not passed them. A lane that the configuration no longer has takes nothing after the last one. */
+#define ROUTE_PRESENT UINT64_MAX
+struct route_row {
+	uint64_t until;		/* the first event that it does not count for; ROUTE_PRESENT: none */
+	struct pb_span from;	/* sources' numbers, four bytes each, little-endian */
+	struct pb_span globs;	/* of types; a NUL ends each */
+};
+void rows_put_route(struct state_batch *, uint32_t lane, const struct route_row *);
+void rows_del_route(struct state_batch *, uint32_t lane, uint64_t until);
+/* Each lane's in turn, the oldest first, until false. */
+int rows_each_route(struct state *, bool (*each)(void *arg, uint32_t lane, const struct route_row *), void *arg);
+
 /* sinks: what was decided of one, and how long it has failed; one without a row is enabled */
 enum sink_mode { SINK_ENABLED, SINK_DISABLED, SINK_DRAINING };
 /* "enabled", … */

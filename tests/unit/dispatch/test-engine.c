@@ -400,6 +400,7 @@ static void a_removed_lane_leaves_dead_letters(void **state)
 	uint32_t number = lab_lane(lab, "r s0")->number;
 	lab_stop(lab);
 	lab_start(lab, HEAD "[sink s1]\nplugin = script\n[route r]\nto = s1\n");
+	lab_wait(lab, 100);
 	uint64_t at;
 	assert_int_equal(rows_get_lane(lab->env.state, number, &at), -ENOENT);
 	assert_string_equal(lab->sinks[1].seen, "");

@@ -56,6 +56,9 @@ static void add_rows(struct state_batch *b)
 	rows_put_sink(b, 2, &(struct sink_row){
 		.mode = SINK_DISABLED, .since_ms = 1767323045700, .why = span_str("gone"),
 	});
+	rows_put_route(b, 1, &(struct route_row){
+		.until = ROUTE_PRESENT, .from = { "\2\0\0\0", 4 }, .globs = { "report_*", sizeof "report_*" },
+	});
 	rows_put_meta(b, &(struct meta_row){
 		.applied_seq = 8, .applied = { 1, 228 }, .kept_below = 7, .clean = true,
 		.node = "019b7c5e-0000-7000-8000-000000000001",
@@ -66,6 +69,7 @@ static void the_rows_are_what_is_written(void **state)
 {
 	static const char *const names[STATE_TABLES] = {
 		"names", "lanes", "stragglers", "due", "dead", "kept", "marks", "seen", "sinks", "meta",
+		"routes",
 	};
 	(void)state;
 	struct state_batch batch;

@@ -1,0 +1,260 @@
+/* leave.c - lanes that the configuration no longer has. */
+#include "dispatch/leave.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/magic.h"
+#include "base/memory.h"
+#include "base/span.h"
+#include "dispatch/router.h"
+#include "event/codec.h"
+#include "event/event.h"
+
+#define PIECE_ROWS 1024		/* dead letters made in one piece */
+#define PIECE_EVENTS 4096	/* looked at */
+#define PIECE_BYTES (1u << 20)
+
+static const char why[] = "its route or sink is no longer in the configuration";
+
+static void remove_from(struct lane **list, size_t *n, const struct lane *lane)
+{
+	size_t at = 0;
+	while (list[at] != lane)
+		at++;
+	list[at] = list[--*n];
+}
+
+static void let_go(struct router *r, struct slot *first)
+{
+	for (struct slot *s = first; s != NULL; s = s->next)
+		if (s->state == SLOT_READY || s->state == SLOT_WAITING)
+			settle_removed(r, s);
+}
+
+void leave_go_on(struct lane *lane)
+{
+	struct router *r = lane->router;
+	rules_change(lane, lane->stored, NULL, r->next);
+	rules_free(lane->stored);
+	lane->stored = NULL;
+	lane->leaving.begun = true;
+	lane->leaving.end = lane->old_until;
+	if (lane->next >= lane->leaving.end && lane->stragglers == 0)
+		return;
+	log_warn("the configuration no longer has '%s' (route and sink): what waits there becomes dead letters "
+		 "(removed)", lane->title);
+}
+
+void leave_begin(struct lane *lane, uint64_t barrier)
+{
+	struct router *r = lane->router;
+	const struct rule *was = lane->route->rule;
+	r->n_behind -= !lane->live;
+	if (lane->live)
+		lane->next = barrier;
+	lane->live = false;
+	lane->leaving = (struct leaving){ .is = true, .begun = true, .end = barrier };
+	outlet_remove_lane(lane->outlet, lane);
+	lane->route = NULL;
+	lane->outlet = NULL;
+	lane->next_due_ms = TIMER_NEVER;
+	lane->more_due = false;
+	timer_clear(&r->timers, &lane->timer);
+	rules_change(lane, was, NULL, barrier);
+	let_go(r, lane->head);
+	let_go(r, lane->loose_head);
+	router_moved(lane);
+	r->leaving = xrealloc(r->leaving, r->n_leaving + 1, sizeof(struct lane *));
+	r->leaving[r->n_leaving++] = lane;
+}
+
+void leave_return(struct lane *lane, struct route *route, struct outlet *outlet, uint64_t barrier)
+{
+	struct router *r = lane->router;
+	assert(lane->leaving.save == 0);
+	remove_from(r->leaving, &r->n_leaving, lane);
+	lane->leaving = (struct leaving){ .is = false };
+	lane_rewire(lane, route, outlet);
+	rules_change(lane, NULL, route->rule, barrier);
+	r->n_behind++;
+	r->catchup_due = true;
+	if (lane->stragglers > 0)
+		stragglers_expect(lane, router_wall(r));
+}
+
+/* The last piece is on disk: the watermark may pass it. */
+static void piece_is_saved(struct lane *lane)
+{
+	if (lane->leaving.to > lane->next) {
+		lane->next = lane->leaving.to;
+		router_moved(lane);
+	}
+	lane->leaving.save = 0;
+}
+
+static void finish_pieces(struct router *r)
+{
+	for (size_t i = 0; i < r->n_leaving; i++)
+		if (r->leaving[i]->leaving.save != 0 && save_is_done(r, r->leaving[i]->leaving.save))
+			piece_is_saved(r->leaving[i]);
+}
+
+bool leave_is_busy(const struct router *r)
+{
+	for (size_t i = 0; i < r->n_leaving; i++)
+		if (r->leaving[i]->leaving.save != 0)
+			return true;
+	return false;
+}
+
+/* One piece's work. */
+struct piece {
+	struct lane *lane;
+	size_t made;
+};
+
+static void make_dead(struct piece *p, struct delivery_key key, const struct straggler_row *row)
+{
+	struct router *r = p->lane->router;
+	rows_put_dead(&r->open.batch, key, &(struct dead_row){
+		.reason = DEAD_REMOVED, .attempts = row->attempts, .first_ms = row->first_ms,
+		.dead_ms = router_wall(r), .bytes = row->bytes, .parts = row->parts, .response = row->response,
+		.error = row->error.len > 0 ? row->error : span_str(why),
+	});
+	dead_added(p->lane);
+	p->lane->died[DEAD_REMOVED]++;
+	p->lane->leaving.moved++;
+	p->made++;
+}
+
+static bool each_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
+{
+	struct piece *p = arg;
+	struct lane *lane = p->lane;
+	/* What is at work is judged when it comes back. */
+	if (lane_find_loose(lane, key.seq) != NULL || lane_in_window(lane, key.seq))
+		return true;
+	rows_del_straggler(&lane->router->open.batch, key, row->due_ms);
+	lane->stragglers--;
+	make_dead(p, key, row);
+	return p->made < PIECE_ROWS;
+}
+
+static void look_at(struct piece *p, const struct record *rec)
+{
+	struct lane *lane = p->lane;
+	struct pb_event *ev = codec_unpack(rec->data);
+	struct covered *c = lane_take_covered(lane, rec->seq);
+	if (ev == NULL)
+		lane->router->lost++;
+	else
+		event_set_seq(ev, rec->seq);
+	if (ev != NULL && c == NULL && lane_wants(lane, ev))
+		make_dead(p, (struct delivery_key){ lane->number, rec->seq }, &(struct straggler_row){
+			.bytes = (uint32_t)rec->data.len });
+	event_unref(ev);
+	free(c);
+}
+
+/* Read on from the lane's place. How far that got. */
+static uint64_t read_piece(struct piece *p)
+{
+	struct router *r = p->lane->router;
+	uint64_t at = p->lane->next, end = p->lane->leaving.end;
+	struct journal_cursor *cursor = journal_cursor(r->journal, at);
+	struct record rec;
+	size_t bytes = 0, n = 0;
+	int got = cursor == NULL ? -1 : 1;
+	while (at < end && n < PIECE_EVENTS && p->made < PIECE_ROWS && bytes < PIECE_BYTES) {
+		got = cursor == NULL ? -1 : journal_next(r->journal, cursor, &rec);
+		if (got < 0)
+			break;
+		if (got == 0 || rec.seq >= end) {
+			at = end;
+		} else if (rec.kind == RECORD_EVENT && rec.seq >= at) {
+			look_at(p, &rec);
+			at = rec.seq + 1;
+			bytes += rec.data.len;
+			n++;
+		}
+	}
+	journal_cursor_close(r->journal, cursor);
+	return at;
+}
+
+/* True when there is more to do at once. */
+static bool begin_piece(struct lane *lane)
+{
+	struct router *r = lane->router;
+	struct piece p = { .lane = lane };
+	uint64_t to = lane->next;
+	if (lane->dead > DEAD_MAX_REMOVED + PIECE_ROWS)
+		return false;	/* the oldest are being purged */
+	if (lane->stragglers > 0)
+		rows_each_straggler(r->state, lane->number, 0, each_straggler, &p);
+	if (p.made == 0 && lane->next < lane->leaving.end)
+		to = read_piece(&p);
+	if (p.made == 0 && to == lane->next)
+		return false;
+	lane->leaving.to = to;
+	if (p.made == 0) {
+		piece_is_saved(lane);	/* nothing of it needs a row */
+		return lane->next < lane->leaving.end;
+	}
+	lane->leaving.save = r->saves + 1;
+	save_soon(r);
+	return false;
+}
+
+static bool has_left(const struct lane *lane)
+{
+	const struct dead_gone *gone = lane->router->gone;
+	if (lane->leaving.save != 0 || lane->count > 0 || lane->n_loose > 0 || lane->stragglers > 0 ||
+	    lane->next < lane->leaving.end)
+		return false;
+	for (; gone != NULL; gone = gone->hh.next)
+		if (gone->lane == lane)
+			return false;
+	return true;
+}
+
+static void forget(struct lane *lane)
+{
+	struct router *r = lane->router;
+	struct lane **at = &r->dirty;
+	rules_passed(lane, ROUTE_PRESENT);
+	rows_del_lane(&r->open.batch, lane->number);
+	save_soon(r);
+	while (*at != NULL && *at != lane)
+		at = &(*at)->dirty_next;
+	if (*at == lane)
+		*at = lane->dirty_next;
+	timer_clear(&r->timers, &lane->timer);
+	r->by_number[lane->number] = NULL;
+	r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
+	r->removed[r->n_removed++] = lane->number;
+	r->removed_dead += lane->leaving.moved;
+	if (lane->leaving.moved > 0)
+		log_warn("'%s' (route and sink) has left the configuration: %llu deliveries that waited there are "
+			 "dead letters now (removed)", lane->title, (unsigned long long)lane->leaving.moved);
+	lane_free(lane);
+}
+
+bool leave_turn(struct router *r)
+{
+	bool more = false;
+	finish_pieces(r);
+	for (size_t i = 0; i < r->n_leaving && !r->leave_paused && !r->draining; ) {
+		struct lane *lane = r->leaving[i];
+		if (lane->leaving.begun && lane->leaving.save == 0 && !r->start_unsaved)
+			more = begin_piece(lane) || more;
+		if (lane->leaving.begun && has_left(lane)) {
+			r->leaving[i] = r->leaving[--r->n_leaving];
+			forget(lane);
+		} else {
+			i++;
+		}
+	}
+	return more;
+}
