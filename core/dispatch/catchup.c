@@ -1,7 +1,7 @@
 /*
  * catchup.c - one pass over the journal for all lanes that are behind.
  *
- * Lanes that can take something have their turn to say where the pass begins; whoever else is at a
+ * Lanes that have parked rows take those up first, each its own (parked.c). Lanes that can take something have their turn to say where the pass begins; whoever else is at a
  * place that it comes by rides along. A turn reads a bounded piece, so that live events,
  * answers and timers are never far.
  */
@@ -24,18 +24,29 @@ struct pass {
 	uint64_t joins;		/* where the next lane waits, UINT64_MAX: nowhere */
 };
 
+static bool can_take(const struct lane *lane)
+{
+	return !lane->live && lane->yield_next == 0 && lane->outlet->breaker.state != BREAKER_DISABLED &&
+	       lane_has_room(lane) &&
+	       lane->count <= lane->outlet->max_in_flight;	/* not a seek for every event */
+}
+
 static bool wants(const struct lane *lane)
 {
-	return !lane->live && lane->outlet->breaker.state != BREAKER_DISABLED && lane_has_room(lane) &&
-	       lane->count <= lane->outlet->max_in_flight &&	/* not a seek for every event */
-	       sink_takes(lane->outlet, lane->next);
+	return !lane->from_rows && can_take(lane) && sink_takes(lane->outlet, lane->next);
+}
+
+static bool wants_rows(const struct lane *lane)
+{
+	return lane->from_rows && lane->untaken > 0 && can_take(lane) &&
+	       sink_takes(lane->outlet, lane->untaken_from);
 }
 
 static struct lane *pick(struct router *r)
 {
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		size_t at = (r->catchup_turn + i) % r->n_lanes;
-		if (!wants(r->lanes[at]))
+		if (!wants(r->lanes[at]) && !wants_rows(r->lanes[at]))
 			continue;
 		r->catchup_turn = at + 1;
 		return r->lanes[at];
@@ -176,6 +187,8 @@ bool catchup_turn(struct router *r)
 	r->catchup_due = first != NULL;
 	if (first == NULL)
 		return false;
+	if (first->from_rows)
+		return parked_take_up(first);
 	struct pass p = { .r = r, .at = first->next };
 	board(&p, p.at);
 	bool read = seek(&p) && read_piece(&p);

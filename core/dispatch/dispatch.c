@@ -124,6 +124,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	struct router *r = &d->router;
 	d->env = *env;
 	router_init(r, env->instance.clock, env->journal, env->state, env->memory);
+	r->max_size = env->max_size;
 	r->commit = &d->commit;
 	r->alarms = &d->alarms;
 	alarms_init(&d->alarms);

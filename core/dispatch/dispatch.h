@@ -24,6 +24,7 @@ struct dispatch_env {
 	struct instance_env instance;
 	struct journal *journal;
 	struct state *state;
+	uint64_t max_size;		/* bytes that the store may have, 0: no limit */
 	size_t memory;			/* bytes of committed events kept for the router */
 	int64_t shutdown_ms;		/* what is in flight at a stop gets this long */
 };

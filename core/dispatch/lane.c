@@ -14,17 +14,27 @@
 #define WINDOW_SPARE 16
 #define WINDOW_BYTES (4u << 20)
 
+/* Where it goes on: the head, or, of rows, the first that does not only wait for its own to go. After a crash rows are
+ * taken up in order again, so that those may be passed. */
+static struct slot *first_open(const struct lane *lane, struct slot *slot)
+{
+	while (lane->from_rows && slot != NULL && slot->state == SLOT_SAVING)
+		slot = slot->next;
+	return slot;
+}
+
 /* A strict lane's head waits in its place. Others may wait behind it, for their filter. */
 static void wait_for_head(struct lane *lane)
 {
-	if (lane->head != NULL && lane->head->state == SLOT_WAITING)
-		timer_sooner(&lane->router->timers, &lane->timer, lane->head->after);
+	const struct slot *head = first_open(lane, lane->head);
+	if (head != NULL && head->state == SLOT_WAITING)
+		timer_sooner(&lane->router->timers, &lane->timer, head->after);
 }
 
 static void timer_fired(struct timer *t)
 {
 	struct lane *lane = CONTAINER_OF(t, struct lane, timer);
-	struct slot *head = lane->head;
+	struct slot *head = first_open(lane, lane->head);
 	if (head != NULL && head->state == SLOT_WAITING && head->after <= router_now(lane->router))
 		slot_begin(lane->router, head);
 	wait_for_head(lane);
@@ -67,10 +77,12 @@ const char *lane_sink(const struct lane *lane)
 	return lane->sink_title + strlen("sink ");
 }
 
-/* Nothing waits in its place any more: each goes when its row is on disk. */
+/* Nothing waits in its place any more: each goes when its row is on disk. A parked one says no time: it is tried. */
 static void let_pass(struct lane *lane)
 {
 	for (struct slot *s = lane->head; s != NULL; s = s->next) {
+		if (s->state == SLOT_WAITING && due_is_parked(s->row_due_ms))
+			slot_begin(lane->router, s);
 		if (s->state != SLOT_WAITING)
 			continue;
 		s->state = SLOT_SAVING;
@@ -146,12 +158,17 @@ void lane_cover(struct lane *lane, uint64_t seq, const struct straggler_row *row
 	HASH_ADD(hh, lane->covered, seq, sizeof c->seq, c);
 }
 
-bool lane_takes_up(const struct lane *lane, uint64_t seq)
+struct covered *lane_find_covered(const struct lane *lane, uint64_t seq)
 {
 	struct covered *c = NULL;
-	if (lane->strict && lane->covered != NULL)
+	if (lane->covered != NULL)
 		HASH_FIND(hh, lane->covered, &seq, sizeof seq, c);
-	return c != NULL;
+	return c;
+}
+
+bool lane_takes_up(const struct lane *lane, uint64_t seq)
+{
+	return lane->strict && lane_find_covered(lane, seq) != NULL;
 }
 
 void lane_uncover(struct lane *lane)
@@ -170,10 +187,7 @@ void lane_uncover(struct lane *lane)
 
 struct covered *lane_take_covered(struct lane *lane, uint64_t seq)
 {
-	struct covered *c;
-	if (lane->covered == NULL)
-		return NULL;
-	HASH_FIND(hh, lane->covered, &seq, sizeof seq, c);
+	struct covered *c = lane_find_covered(lane, seq);
 	if (c != NULL)
 		HASH_DEL(lane->covered, c);
 	return c;
@@ -197,7 +211,7 @@ void lane_push_waiting(struct lane *lane, const struct pb_event *ev, const struc
 
 uint64_t lane_watermark(const struct lane *lane)
 {
-	if (lane->head != NULL)
+	if (lane->head != NULL && !lane->from_rows)
 		return lane->head->seq;
 	return lane->live ? lane->router->next : lane->next;
 }
@@ -306,7 +320,7 @@ void lane_ready(struct slot *slot)
 
 static struct slot *next_strict(struct lane *lane, const struct slot *after)
 {
-	struct slot *slot = after != NULL ? after->next : lane->head;
+	struct slot *slot = first_open(lane, after != NULL ? after->next : lane->head);
 	if (after == NULL && lane->n_flying > 0)
 		return NULL;
 	return slot != NULL && slot->state == SLOT_READY ? slot : NULL;
@@ -336,6 +350,12 @@ static void leave_window(struct lane *lane, struct slot *slot)
 	lane->bytes -= event_size(slot->event);
 }
 
+void lane_rows_done(struct lane *lane)
+{
+	if (lane->from_rows && lane->untaken == 0 && lane->count == 0)
+		lane->from_rows = false;
+}
+
 void lane_settled(struct slot *slot)
 {
 	struct lane *lane = slot->lane;
@@ -352,6 +372,7 @@ void lane_settled(struct slot *slot)
 		leave_window(lane, slot);
 	}
 	slot_free(slot);
+	lane_rows_done(lane);
 	if (!lane->live)
 		lane->router->catchup_due = true;
 	router_moved(lane);
@@ -364,6 +385,9 @@ void lane_loosen(struct slot *slot)
 	assert(!slot->loose);
 	leave_window(lane, slot);
 	add_loose(lane, slot);
+	lane_rows_done(lane);
+	if (!lane->live)
+		lane->router->catchup_due = true;
 	router_moved(lane);
 }
 

@@ -97,6 +97,13 @@ struct lane {
 	uint64_t settled_top;		/* the last event settled: what is before it was passed */
 	uint64_t published, saved;	/* watermarks: last given to a block, last in the state */
 	bool unsaved;			/* something real was settled since `saved` */
+	/* Parked rows: see yield.h. */
+	bool from_rows;			/* each slot of the window has a row on disk, and nothing comes into it but from rows */
+	uint64_t untaken;		/* parked rows that are not in the window */
+	uint64_t untaken_from;		/* no event of theirs is before this one */
+	uint64_t yield_until;		/* what it wants below that is to leave the journal; 0: nothing is */
+	enum dead_reason yield_as;	/* as dead letters; 0: parked */
+	uint64_t yield_next;		/* its place once what is being saved is on disk; 0: there is nothing on its way */
 	struct lane *dirty_next;	/* the router's list of lanes that moved */
 	bool dirty;
 	int64_t next_due_ms;		/* engine wall clock: when stragglers' rows are to be looked at; TIMER_NEVER: none */
@@ -143,10 +150,14 @@ struct covered *lane_take_covered(struct lane *, uint64_t seq);
 /* Forget those that the lane has passed without taking them up, since its route does not want them now: a straggler among
  * them comes back like any other. */
 void lane_uncover(struct lane *);
+/* That of the event, or NULL; it stays the lane's. */
+struct covered *lane_find_covered(const struct lane *, uint64_t seq);
 /* Will a strict lane take the event up in its place, when it comes by? */
 bool lane_takes_up(const struct lane *, uint64_t seq);
 /* A slot at the end of a strict lane's window for an event that has a row: it waits in its place until it is due. */
 void lane_push_waiting(struct lane *, const struct pb_event *, const struct covered *);
+/* Nothing is left of its parked rows: it goes on with the journal. */
+void lane_rows_done(struct lane *);
 /* The slot is settled: it leaves, and is freed. */
 void lane_settled(struct slot *);
 /* A window slot becomes a loose one: its row is on disk, but it is still at work. */

@@ -58,6 +58,7 @@ void leave_begin(struct lane *lane, uint64_t barrier)
 	outlet_remove_lane(lane->outlet, lane);
 	lane->route = NULL;
 	lane->outlet = NULL;
+	lane->yield_until = 0;
 	lane->next_due_ms = TIMER_NEVER;
 	lane->more_due = false;
 	timer_clear(&r->timers, &lane->timer);
@@ -137,6 +138,7 @@ static bool each_straggler(void *arg, struct delivery_key key, const struct stra
 		return true;
 	rows_del_straggler(&lane->router->open.batch, key, row->due_ms);
 	lane->stragglers--;
+	lane->untaken -= row->due_ms == due_parked(0) && lane->untaken > 0;
 	make_dead(p, key, row);
 	return p->made < PIECE_ROWS;
 }
@@ -210,7 +212,7 @@ static bool begin_piece(struct lane *lane)
 static bool has_left(const struct lane *lane)
 {
 	const struct dead_gone *gone = lane->router->gone;
-	if (lane->leaving.save != 0 || lane->count > 0 || lane->n_loose > 0 || lane->stragglers > 0 ||
+	if (lane->leaving.save != 0 || lane->yield_next != 0 || lane->count > 0 || lane->n_loose > 0 || lane->stragglers > 0 ||
 	    lane->next < lane->leaving.end)
 		return false;
 	for (; gone != NULL; gone = gone->hh.next)
@@ -247,7 +249,7 @@ bool leave_turn(struct router *r)
 	finish_pieces(r);
 	for (size_t i = 0; i < r->n_leaving && !r->leave_paused && !r->draining; ) {
 		struct lane *lane = r->leaving[i];
-		if (lane->leaving.begun && lane->leaving.save == 0 && !r->start_unsaved)
+		if (lane->leaving.begun && lane->leaving.save == 0 && lane->yield_next == 0 && !r->start_unsaved)
 			more = begin_piece(lane) || more;
 		if (lane->leaving.begun && has_left(lane)) {
 			r->leaving[i] = r->leaving[--r->n_leaving];

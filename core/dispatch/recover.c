@@ -168,6 +168,10 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 	struct straggler_row fixed = *row;
 	int64_t latest = router_wall(lane->router) + row->wait_ms;
 	lane->stragglers++;
+	if (row->due_ms == due_parked(0)) {
+		yield_found(lane, key.seq);
+		return true;
+	}
 	if (row->due_ms > latest && !due_is_parked(row->due_ms)) {	/* the clock was set back: it waits no longer than it had left */
 		fixed.due_ms = latest;
 		rows_put_straggler(&lane->router->open.batch, key, &fixed, row->due_ms);
@@ -223,7 +227,7 @@ static int ready_lanes(struct router *r)
 	for (size_t i = 0; i < r->n_lanes && failed == 0; i++) {
 		struct lane *lane = r->lanes[i];
 		failed = ready_lane(lane, stat.first_seq);
-		lane->live = lane->next == r->next && sink_takes(lane->outlet, lane->next);
+		lane->live = lane->next == r->next && !lane->from_rows && sink_takes(lane->outlet, lane->next);
 		r->n_behind += !lane->live;
 		if (lane->next_due_ms != TIMER_NEVER)
 			stragglers_expect(lane, lane->next_due_ms);
@@ -329,6 +333,8 @@ static int read_state(struct start *st)
 	int failed = read_meta(st);
 	if (failed == 0)
 		failed = names_read(&st->names, r->state, 0, &r->open.batch);
+	if (failed == 0)
+		failed = uptime_restore(&r->uptime, r->state, r->next, router_now(r));
 	if (failed == 0)
 		failed = free_space(st);
 	if (failed < 0)

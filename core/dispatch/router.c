@@ -29,9 +29,22 @@ static void tell_damage(struct router *r)
 	r->damaged = stat.damaged_blocks;
 }
 
+/* An idle daemon with nothing to deliver writes nothing. */
+static bool something_waits(const struct router *r)
+{
+	for (size_t i = 0; i < r->n_lanes; i++)
+		if (r->lanes[i]->stragglers > 0 || lane_watermark(r->lanes[i]) < r->next)
+			return true;
+	return false;
+}
+
 static void tick(struct timer *t)
 {
 	struct router *r = CONTAINER_OF(t, struct router, tick);
+	if (uptime_is_due(&r->uptime, router_now(r)) && something_waits(r)) {
+		uptime_put(&r->uptime, &r->open.batch, r->next, router_now(r));
+		r->save_pending = true;
+	}
 	settle_aged(r);
 	sinks_tick(r);
 	dead_tick(r);
@@ -97,6 +110,7 @@ void router_fini(struct router *r)
 	free(r->outlets);
 	router_matches_free(r);
 	journal_cursor_close(r->journal, r->cursor);
+	journal_cursor_close(r->journal, r->yield.cursor);
 	timers_free(&r->timers);
 	marks_free(r);
 	space_free(r);
@@ -245,6 +259,7 @@ static void route_committed(struct router *r, struct committed *c)
 	if (c->n > 0) {
 		r->next = c->first_seq + c->n;
 		timeline_note(&r->timeline, c->first_seq, c->accepted / 1000 + r->wall_offset);
+		uptime_note(&r->uptime, c->first_seq, c->accepted / 1000);
 	}
 	save_mark(r, c->end, buf_span(&c->marks));
 	if (c->marks.len > 0) {
@@ -296,6 +311,8 @@ static void take_in(struct router *r)
 		next = job->next;
 		settle_chained(r, job);
 	}
+	if (got.committed != NULL)
+		space_grew(r);
 	for (struct committed *c = got.committed, *next; c != NULL; c = next) {
 		next = c->next;
 		route_committed(r, c);

@@ -18,7 +18,9 @@
 #include "dispatch/saver.h"
 #include "dispatch/timeline.h"
 #include "dispatch/timer.h"
+#include "dispatch/uptime.h"
 #include "dispatch/watermarks.h"
+#include "dispatch/yield.h"
 
 struct alarms;
 
@@ -58,6 +60,7 @@ struct save {
 	struct save_waiter *waiters;
 	size_t n_waiters, room;
 	struct journal_pos applied;
+	bool yields;			/* lanes move on once this is saved */
 	uint64_t trim_seq;		/* segments below it may go once this is saved; 0: none */
 	bool piece;			/* it has a piece of what is put into `kept`; the next one may follow */
 };
@@ -117,9 +120,13 @@ struct router {
 	int64_t urgent_since;		/* a row is in `open` since then, 0: none */
 	int64_t last_save, last_event;	/* monotonic */
 	bool space_due;			/* look for a segment that may go, when no save is under way */
+	uint64_t max_size;		/* of the store: bytes, 0: no limit */
+	uint64_t grown;			/* the journal's, when space was looked at last */
+	struct yield yield;
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */
 	struct timeline timeline;	/* when events were accepted, engine wall clock */
+	struct uptime uptime;		/* likewise, by the clock that runs only while we do */
 	int64_t turn_began;		/* monotonic µs: what this turn takes in came before */
 	struct dead_gone *gone;		/* dead letters' rows that go with a save */
 	struct delivery_key dead_swept;	/* where the look for those that are too old goes on */
@@ -185,12 +192,23 @@ void settle_passed_all(struct router *);
 /* Likewise one that very many have passed: called when the lane has moved. */
 void settle_passed(struct lane *);
 
+/* Each slot of the window that has no row, or, in a strict lane, one that is due, gets a parked one. */
+void settle_park(struct lane *);
+
+/* parked.c: rows that are parked for the lane come into its window, as many as fit. False when there is nothing more to do
+ * at once. */
+bool parked_take_up(struct lane *);
+
 /* stragglers.c: those that are due come back into their lanes. */
 void stragglers_due(struct lane *);
 /* A straggler at work is done: there may be room for more of those that are due. */
 void stragglers_room(struct lane *);
 /* The wall clock time of a row's first failure, as this run counts. */
 int64_t stragglers_first(const struct router *, const struct straggler_row *);
+/* The slot is as its row says, which is due at `due_ms`. */
+void stragglers_restore(struct slot *, const struct straggler_row *, int64_t due_ms);
+/* Its event is gone: nothing can be delivered, and that is said. */
+void stragglers_drop(struct lane *, struct delivery_key, int64_t due_ms);
 /* Look at the rows again not later than `due_ms` (engine wall clock). */
 void stragglers_expect(struct lane *, int64_t due_ms);
 
@@ -227,6 +245,11 @@ void space_turn(struct router *);
 /* At start, `lanes` being all that ever were: give up the segments that the state, as it is on disk, needs no more. It
  * may be they that leave no space to save it. 0 or -errno. */
 int space_start(struct router *, const uint32_t lanes[], size_t n);
+/* quota.c: what gives way when the store grows, in order; then space_turn(). Not while a save is under way. */
+void space_look(struct router *);
+/* Blocks were committed: has the journal grown by so much that it is to be looked at now? */
+void space_grew(struct router *);
+
 /* A row that may need a kept event goes. */
 void space_release(struct router *, uint64_t seq);
 /* A save is on disk: forget its counts, and give up the segments it made free. */

@@ -144,7 +144,7 @@ static void put_marks(struct router *r, struct state_batch *to)
 
 static void put_lane(struct lane *lane, struct state_batch *to, bool all)
 {
-	uint64_t mark = lane_watermark(lane);
+	uint64_t mark = lane->yield_next != 0 ? lane->yield_next : lane_watermark(lane);
 	bool wanted = all || lane->unsaved || mark - lane->saved > FOLLOW_MAX ||
 		      (lane->old != NULL && mark >= lane->old->until);
 	if (!wanted)
@@ -176,6 +176,8 @@ static void gather(struct router *r, bool clean)
 	meta.clean = clean;
 	meta.kept_below = r->kept_below;
 	rows_put_meta(to, &meta);
+	if (clean)
+		uptime_put(&r->uptime, to, r->next, router_now(r));
 	r->open.applied = r->routed;
 }
 
@@ -205,11 +207,11 @@ int64_t save_turn(struct router *r)
 	int64_t now = router_now(r), due = due_at(r);
 	if (r->save_busy)
 		return TIMER_NEVER;
-	if (r->space_due) {
-		r->space_due = false;
-		space_turn(r);
-		due = due_at(r);
-	}
+	if (r->space_due)
+		space_look(r);
+	if (r->yield.due)
+		yield_turn(r);
+	due = due_at(r);
 	if (now < due)
 		return r->save_pending || r->urgent_since > 0 ? due : TIMER_NEVER;
 	if (!something_to_save(r)) {
@@ -249,6 +251,9 @@ static void release(struct router *r, struct save *s)
 			lane_loosen(slot);
 	}
 	s->n_waiters = 0;
+	if (s->yields)
+		yield_saved(r);
+	s->yields = false;
 	space_saved(r, s->trim_seq, s->applied);
 	dead_saved(r);
 	let_go_on(r, r->saves, INT64_MIN);

@@ -71,18 +71,37 @@ static void forget_row(struct router *r, struct slot *slot)
 	slot->lane->stragglers--;
 }
 
-static void put_row(struct router *r, struct slot *slot, int64_t wait)
+/* `wait` ms before it is tried again; `parked`: not before all that its lane has before it. */
+static void put_row(struct router *r, struct slot *slot, int64_t wait, bool parked)
 {
-	int64_t due = router_wall(r) + wait;
+	int64_t at = router_wall(r) + wait, due = parked ? due_parked(0) : at;
 	rows_put_straggler(&r->open.batch, key_of(slot), &(struct straggler_row){
 		.attempts = slot->attempts, .first_ms = slot->first_ms, .due_ms = due,
-		.wait_ms = wait, .bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.wait_ms = wait, .after_ms = parked && wait > 0 ? at : 0, .bytes = slot_bytes(slot),
+		.parts = slot_parts_bits(slot), .error = text_span(slot->text),
 		.response = { slot->response, slot->response_len },
 	}, slot->row_due_ms);
 	slot->lane->stragglers += slot->row_due_ms < 0;
 	slot->row_due_ms = due;
 	slot->n_saved = slot->n_done;
 	set_urgent(r);
+}
+
+static bool is_parked(const struct slot *slot)
+{
+	return slot->row_due_ms == due_parked(0);
+}
+
+void settle_park(struct lane *lane)
+{
+	struct router *r = lane->router;
+	for (struct slot *s = lane->head; s != NULL; s = s->next) {
+		/* One of a relaxed lane with a row is about to leave the window. */
+		bool has_row = s->row_due_ms >= 0 && (!lane->strict || is_parked(s));
+		int64_t wait = s->state == SLOT_WAITING ? s->after - router_now(r) : 0;
+		if (s->state != SLOT_SAVING && !has_row)
+			put_row(r, s, wait > 0 ? wait : 0, true);
+	}
 }
 
 static void tell_dead(struct router *r, const struct slot *slot, enum dead_reason reason)
@@ -140,7 +159,7 @@ static void delivered(struct router *r, struct slot *slot)
 	}
 	forget_row(r, slot);
 	space_release(r, slot->seq);
-	if (slot->lane->strict)
+	if (slot->lane->strict || slot->lane->from_rows)
 		set_urgent(r);		/* the lane waits for it */
 	slot->forgotten = true;
 	slot->state = SLOT_SAVING;
@@ -158,8 +177,9 @@ static void retry(struct router *r, struct slot *slot, const struct retry *waits
 		return;
 	}
 	lane->retried++;
-	put_row(r, slot, wait);
-	if (lane->strict && !slot->loose) {
+	bool in_place = lane->strict && !slot->loose;
+	put_row(r, slot, wait, in_place && is_parked(slot));
+	if (in_place) {
 		slot->state = SLOT_WAITING;
 		slot->after = router_now(r) + wait;
 		timer_sooner(&r->timers, &lane->timer, slot->after);
@@ -391,16 +411,17 @@ void settle_chained(struct router *r, struct chain_job *job)
 static void age_window(struct router *r, struct lane *lane, int64_t since)
 {
 	for (struct slot *s = lane->head; s != NULL && s->seq < lane->settled_top; s = s->next) {
-		if (s->state == SLOT_SAVING || s->row_due_ms >= 0 || s->taken_ms > since)
+		if (s->state == SLOT_SAVING || (s->row_due_ms >= 0 && !is_parked(s)) || s->taken_ms > since)
 			continue;
-		put_row(r, s, 0);
+		put_row(r, s, 0, false);
 		save_wait(r, s, false, TIMER_NEVER);
 	}
 }
 
 void settle_passed(struct lane *lane)
 {
-	if (!lane->strict && lane->settled_past_head >= AGED_PASSED && lane->head->row_due_ms < 0)
+	if (!lane->strict && lane->settled_past_head >= AGED_PASSED &&
+	    (lane->head->row_due_ms < 0 || is_parked(lane->head)))
 		age_window(lane->router, lane, lane->head->taken_ms);
 }
 
@@ -418,7 +439,7 @@ static void save_halves(struct router *r, struct slot *first)
 		bool fresh = s->row_due_ms < 0;
 		if (s->n_done == s->n_saved || s->state != SLOT_READY)
 			continue;
-		put_row(r, s, 0);
+		put_row(r, s, 0, is_parked(s));
 		if (fresh && !s->lane->strict)
 			save_wait(r, s, false, TIMER_NEVER);
 	}

@@ -132,8 +132,9 @@ bool sink_is_drained(const struct outlet *o)
 {
 	for (size_t i = 0; o->stand.mode == SINK_DRAINING && i < o->n_lanes; i++) {
 		const struct lane *lane = o->lanes[i];
-		if (lane->live || lane->count > 0 || lane->stragglers > 0 || lane->n_loose > 0 ||
-		    lane->next < o->stand.until_seq)
+		bool parked_new = lane->untaken > 0 && !sink_takes(o, lane->untaken_from);
+		if (lane->live || lane->count > 0 || lane->n_loose > 0 || lane->next < o->stand.until_seq ||
+		    lane->stragglers > (parked_new ? lane->untaken : 0))
 			return false;
 	}
 	return o->stand.mode == SINK_DRAINING;

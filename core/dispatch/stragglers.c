@@ -54,7 +54,7 @@ int64_t stragglers_first(const struct router *r, const struct straggler_row *row
 	return r->started_wall - (written - row->first_ms);
 }
 
-static void restore(struct slot *slot, const struct straggler_row *row, int64_t due_ms)
+void stragglers_restore(struct slot *slot, const struct straggler_row *row, int64_t due_ms)
 {
 	slot->attempts = row->attempts;
 	slot->first_ms = stragglers_first(slot->lane->router, row);
@@ -68,9 +68,9 @@ static void restore(struct slot *slot, const struct straggler_row *row, int64_t 
 	}
 }
 
-/* Its event is gone: nothing can be delivered, and that is said. */
-static void drop(struct router *r, struct lane *lane, struct delivery_key key, int64_t due_ms)
+void stragglers_drop(struct lane *lane, struct delivery_key key, int64_t due_ms)
 {
+	struct router *r = lane->router;
 	log_write(PB_ERROR, lane->outlet->self.title,
 		  "event %llu of route %s cannot be delivered: it is neither in the journal nor kept",
 		  (unsigned long long)key.seq, lane->route->config->name);
@@ -91,10 +91,10 @@ static bool bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_
 		struct pb_event *ev = space_event(r, seq);
 		failed = ev == NULL ? -errno : 0;
 		if (failed == -ENOENT || failed == -EBADMSG) {
-			drop(r, lane, key, due_ms);
+			stragglers_drop(lane, key, due_ms);
 		} else if (ev != NULL) {
 			struct slot *slot = lane_push_loose(lane, ev, seq, SLOT_FILTERING);
-			restore(slot, &row, due_ms);
+			stragglers_restore(slot, &row, due_ms);
 			event_unref(ev);
 			slot_begin(r, slot);
 		}

@@ -12,17 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TIMELINE_POINTS 1024
+#include "state/rows.h"
 
-struct timeline_point {
-	uint64_t seq;		/* events from here on … */
-	int64_t ms;		/* … were accepted then, or later */
-};
+#define TIMELINE_POINTS 1024
 
 struct timeline {
 	uint64_t begin_seq;	/* the first event of this run */
 	int64_t begin_ms;
-	struct timeline_point points[TIMELINE_POINTS];	/* ascending in both */
+	struct uptime_point points[TIMELINE_POINTS];	/* ascending in both */
 	size_t n;
 };
 
@@ -35,7 +32,9 @@ static inline bool timeline_knows(const struct timeline *t, uint64_t seq)
 {
 	return seq >= t->begin_seq;
 }
-/* When the event was accepted. */
+/* When the event was accepted: then, or later. */
 int64_t timeline_at(const struct timeline *, uint64_t seq);
+/* Likewise: then, or before. */
+int64_t timeline_latest(const struct timeline *, uint64_t seq, int64_t now);
 
 #endif

@@ -110,7 +110,7 @@ static int make_room(struct segmented *j, uint64_t size)
 	bool full = j->newest->end >= j->options.segment_size && j->newest->end > SEGMENT_HEADER;
 	size += full ? SEGMENT_HEADER : 0;
 	pthread_mutex_lock(&j->lock);
-	uint64_t bytes = j->bytes + size;
+	uint64_t bytes = j->bytes + j->charged + size;
 	pthread_mutex_unlock(&j->lock);
 	if (j->options.max_size != 0 && bytes > j->options.max_size) {
 		snprintf(j->why_full, sizeof j->why_full, "max_size, %llu bytes, is reached",

@@ -24,11 +24,20 @@ static void segmented_stat(struct journal *journal, struct journal_stat *st)
 		.skips = j->next_seq > j->stated_seq,
 		.end = { newest->header.number, newest->end },
 		.bytes = j->bytes,
+		.grown = newest->base + newest->end,
 		.segments = j->n,
 		.damaged_blocks = j->damaged_blocks,
 		.damaged_bytes = j->damaged_bytes,
 		.oldest_end_seq = j->n > 1 ? j->segments[1]->header.first_seq : 0,
 	};
+	pthread_mutex_unlock(&j->lock);
+}
+
+static void segmented_charge(struct journal *journal, uint64_t bytes)
+{
+	struct segmented *j = segmented_of(journal);
+	pthread_mutex_lock(&j->lock);
+	j->charged = bytes;
 	pthread_mutex_unlock(&j->lock);
 }
 
@@ -50,6 +59,8 @@ static void segmented_close(struct journal *journal)
 
 static const struct journal_ops segmented_ops = {
 	.append = segments_append,
+	.bytes_from = segments_bytes_from,
+	.charge = segmented_charge,
 	.why_full = segments_why_full,
 	.cursor = cursor_open,
 	.cursor_at = cursor_open_at,

@@ -9,7 +9,7 @@
  * memory, where they crash on demand (simulated.c).
  *
  * Threads: one append at a time (the committing thread); everything else from one other
- * thread (the router's), at the same time as an append. Only stat is called from both.
+ * thread (the router's), at the same time as an append. Only stat, bytes_from and charge are called from both.
  */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
@@ -54,6 +54,7 @@ struct journal_stat {
 	bool skips;		/* numbers before that were skipped, and no block on the disk says so yet */
 	struct journal_pos end;	/* where the next block goes */
 	uint64_t bytes;		/* on disk, all segments, reserved space included */
+	uint64_t grown;		/* what that would be if no segment had gone since it was opened */
 	size_t segments;
 	uint64_t damaged_blocks, damaged_bytes;	/* found since open */
 	uint64_t oldest_end_seq;	/* the seq after the last one of the oldest segment, if that is sealed; else 0 */
@@ -69,6 +70,8 @@ struct journal_ops {
 	int (*get)(struct journal *, uint64_t seq, struct buf *);
 	int (*trim)(struct journal *, uint64_t seq, struct journal_pos);
 	void (*stat)(struct journal *, struct journal_stat *);
+	uint64_t (*bytes_from)(struct journal *, uint64_t seq);
+	void (*charge)(struct journal *, uint64_t bytes);
 	const char *(*why_full)(struct journal *);
 	void (*close)(struct journal *);
 };
@@ -78,7 +81,7 @@ struct journal {
 };
 
 struct journal_options {
-	uint64_t max_size;	/* append says -ENOSPC above it; bytes of all segments together; 0: no limit */
+	uint64_t max_size;	/* append says -ENOSPC above it; bytes of all segments and what is charged; 0: no limit */
 	uint64_t segment_size;	/* a new segment when this one is as large */
 	uint64_t spare;		/* bytes of the disk that an append leaves free: the state's, a segment's header; 0: its
 				 * end is only met by writing */
@@ -173,6 +176,19 @@ static inline int journal_trim(struct journal *j, uint64_t seq, struct journal_p
 static inline void journal_stat(struct journal *j, struct journal_stat *st)
 {
 	j->ops->stat(j, st);
+}
+
+/* Bytes from event `seq` to the end, 0 when it is still to come. It may say more: up to 64 KiB, or, in a segment that was
+ * not read since the start, up to its beginning. [any] */
+static inline uint64_t journal_bytes_from(struct journal *j, uint64_t seq)
+{
+	return j->ops->bytes_from(j, seq);
+}
+
+/* So many bytes that are elsewhere count towards `max_size`, in the place of those charged before. [any] */
+static inline void journal_charge(struct journal *j, uint64_t bytes)
+{
+	j->ops->charge(j, bytes);
 }
 
 /* Why the last append that said -ENOSPC did: a phrase that names what is full. The committing thread; until its next append. */

@@ -95,6 +95,7 @@ void segments_push(struct segmented *j, struct segment *s)
 		j->cap = j->cap == 0 ? 16 : j->cap * 2;
 		j->segments = xrealloc(j->segments, j->cap, sizeof(struct segment *));
 	}
+	s->base = j->newest != NULL ? j->newest->base + j->newest->end : 0;
 	j->segments[j->n++] = s;
 	j->bytes += s->end;
 	j->newest = s;
@@ -213,6 +214,19 @@ struct journal_pos segments_find_pos(struct segmented *j, struct journal_pos pos
 		pos.offset = index_by_offset(&j->segments[i]->index, pos.offset, SEGMENT_HEADER);
 	pthread_mutex_unlock(&j->lock);
 	return pos;
+}
+
+uint64_t segments_bytes_from(struct journal *journal, uint64_t seq)
+{
+	struct segmented *j = segmented_of(journal);
+	uint64_t bytes = 0;
+	pthread_mutex_lock(&j->lock);
+	if (seq < j->next_seq) {
+		const struct segment *last = j->segments[j->n - 1], *s = j->segments[find_seq(j, seq)];
+		bytes = last->base + last->end - s->base - index_by_seq(&s->index, seq, SEGMENT_HEADER);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return bytes;
 }
 
 void segments_index(struct segmented *j, struct segment *s, uint64_t seq, uint64_t offset)

@@ -27,6 +27,7 @@ struct segment {
 	struct segment_header header;
 	bool header_made_up;	/* the one on disk is damaged */
 	uint64_t end;		/* where the next block goes; of a sealed one: its size */
+	uint64_t base;		/* bytes of all segments before it since the journal was opened */
 	int file;		/* -1: closed; the newest one's is always open */
 	uint64_t used;		/* `ticks` when it was last viewed */
 	struct index index;
@@ -47,6 +48,7 @@ struct segmented {
 	struct segment **segments;	/* ascending; at least one; the last is the newest: not sealed */
 	size_t n, cap;
 	uint64_t next_seq, bytes;
+	uint64_t charged;	/* bytes elsewhere that count towards max_size */
 	uint64_t stated_seq;	/* what a reader of the disk would take for next_seq */
 	uint64_t ticks;		/* counts views */
 	uint64_t damaged_blocks, damaged_bytes;	/* … to here, and each segment's end, file, used and index */
@@ -104,6 +106,7 @@ struct journal_pos segments_find(struct segmented *, uint64_t seq);
 struct journal_pos segments_find_pos(struct segmented *, struct journal_pos pos);
 void segments_index(struct segmented *, struct segment *, uint64_t seq, uint64_t offset);
 int segments_trim(struct journal *, uint64_t seq, struct journal_pos);
+uint64_t segments_bytes_from(struct journal *, uint64_t seq);
 
 /* The name of a damaged block's copy. */
 void damage_name(uint64_t segment, uint64_t from, char name[static FLAW_NAME_SIZE]);

@@ -208,7 +208,7 @@ static void mend_damage(struct round *r, const struct finding *f)
 		mend_lane(r, f);
 	else if (f->table == STATE_NAMES && f->key.len > 1)
 		mend_name(r, f);
-	else if (f->table == STATE_META)
+	else if (f->table == STATE_META && !rows_is_uptime(f->key))
 		mend_meta(r);
 	else
 		drop_key(r, f);

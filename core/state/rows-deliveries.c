@@ -136,6 +136,28 @@ int rows_each_due(struct state *s, uint32_t lane, int64_t from_due_ms,
 	return state_scan(s, STATE_DUE, key_span(&key), each_due, &walk);
 }
 
+struct each_parked {
+	uint32_t lane;
+	int64_t due_ms;
+	bool (*each)(void *arg, uint64_t seq);
+	void *arg;
+};
+
+static bool each_parked(void *arg, int64_t due_ms, struct delivery_key key)
+{
+	const struct each_parked *walk = arg;
+	return due_ms == walk->due_ms && key.lane == walk->lane && walk->each(walk->arg, key.seq);
+}
+
+int rows_each_parked(struct state *s, uint32_t lane, uint64_t park_key, uint64_t from,
+		     bool (*each)(void *arg, uint64_t seq), void *arg)
+{
+	struct each_parked parked = { .lane = lane, .due_ms = due_parked(park_key), .each = each, .arg = arg };
+	struct each_due walk = { .lane = lane, .each = each_parked, .arg = &parked };
+	struct pack_key key = due_key(parked.due_ms, (struct delivery_key){ lane, from });
+	return state_scan(s, STATE_DUE, key_span(&key), each_due, &walk);
+}
+
 struct each_straggler {
 	uint32_t lane;
 	bool (*each)(void *arg, struct delivery_key, const struct straggler_row *);

@@ -64,7 +64,7 @@ struct straggler_row {
 	uint32_t attempts;	/* made so far */
 	int64_t first_ms;	/* wall clock of the first failure, 0: none yet */
 	int64_t due_ms;		/* wall clock of the next attempt, or parked */
-	int64_t wait_ms;	/* what of the wait was left when this was written; parked: 0 */
+	int64_t wait_ms;	/* what of the wait was left when this was written; parked: of the wait until `after_ms` */
 	uint64_t key;		/* hash of its order_by key, 0: none; without being parked behind it, others may wait for it */
 	int64_t after_ms;	/* parked: not tried before this wall clock, 0: none */
 	uint32_t bytes;		/* of its event as it is stored */
@@ -84,6 +84,9 @@ int rows_get_straggler(struct state *, struct delivery_key, struct straggler_row
  * ones come last. (Lane by lane: one with many costs the others nothing.) With LANE_ANY only DUE_FIRST. */
 int rows_each_due(struct state *, uint32_t lane, int64_t from_due_ms,
 		  bool (*each)(void *arg, int64_t due_ms, struct delivery_key), void *arg);
+/* Those of a lane that are parked behind `park_key`, from event `from` on, in order, until false. */
+int rows_each_parked(struct state *, uint32_t lane, uint64_t park_key, uint64_t from,
+		     bool (*each)(void *arg, uint64_t seq), void *arg);
 /* Stragglers of one lane with seq at or above `from`, in order, until false. */
 int rows_each_straggler(struct state *, uint32_t lane, uint64_t from,
 			bool (*each)(void *arg, struct delivery_key, const struct straggler_row *), void *arg);
@@ -174,5 +177,24 @@ struct meta_row {
 };
 void rows_put_meta(struct state_batch *, const struct meta_row *);
 int rows_get_meta(struct state *, struct meta_row *);	/* 0, -ENOENT: a new store */
+
+/* meta, a row of its own: the clock that only runs while a daemon does, and when by it events were accepted */
+struct uptime_point {
+	uint64_t seq;		/* events from here on … */
+	int64_t ms;		/* … were accepted then, or later */
+};
+struct uptime_row {
+	int64_t ms;		/* the clock, when this was written */
+	uint64_t next_seq;	/* what the next event was to get then */
+	uint64_t begin_seq;	/* of events before it nothing is known but that they were accepted … */
+	int64_t begin_ms;	/* … before this */
+	struct uptime_point *points;	/* ascending in both */
+	size_t n;
+};
+void rows_put_uptime(struct state_batch *, const struct uptime_row *);
+/* At most `most` points, into `points`. 0, -ENOENT, -EBADMSG, -errno */
+int rows_get_uptime(struct state *, struct uptime_row *, struct uptime_point points[], size_t most);
+/* Is it that row's key? */
+bool rows_is_uptime(struct pb_span key);
 
 #endif

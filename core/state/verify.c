@@ -59,8 +59,10 @@ static void verify_parts(struct pass *p)
 		verify_note(p, "the daemon did not end cleanly: what was in flight is delivered again");
 }
 
-static const char *damage_means(enum state_table table)
+static const char *damage_means(enum state_table table, struct pb_span key)
 {
+	if (table == STATE_META && rows_is_uptime(key))
+		return "what waits is taken to be as old as the next start";
 	switch (table) {
 	case STATE_STRAGGLERS:
 		return "the delivery waits for nothing; repair makes it due at once";
@@ -90,7 +92,7 @@ static void verify_damage(struct pass *p)
 			snprintf(hex + 2 * k, 3, "%02x", (unsigned char)d->key.data[k]);
 		verify_wrong(p, (struct finding){
 			.wrong = WRONG_DAMAGE, .table = d->table, .key = buf_span(&d->key),
-		}, damage_means(d->table), "a damaged row in %s, key %s", state_table_name(d->table), hex);
+		}, damage_means(d->table, buf_span(&d->key)), "a damaged row in %s, key %s", state_table_name(d->table), hex);
 	}
 }
 

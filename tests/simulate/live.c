@@ -50,9 +50,10 @@ static void settled(void *arg, void *token, enum pb_outcome outcome)
 static void emit(struct life *life, unsigned source, unsigned n)
 {
 	static const char *const types[] = { "a", "ab", "b", "c", "a.b", "z" };
+	static const char body[600] = "{}";
 	struct feed *f = life->lab->d->feeds[source];
 	for (unsigned i = 0; i <= n && life->model.n < MODEL_EVENTS; i++) {
-		struct pb_event *ev = pb_event_new(&f->self, span_str("{}"));
+		struct pb_event *ev = pb_event_new(&f->self, span_of(body, 2 + luck / 7 % (sizeof body - 2)));
 		pb_event_set(ev, "type", types[i]);
 		size_t number = model_emit(&life->model, (int)source, ev);
 		feed_emit(f, &ev, 1, NULL, (void *)(uintptr_t)(number + 1));
@@ -270,6 +271,7 @@ void story_live(const struct story *story)
 	luck = story->seed;
 	struct life life = { .lab = lab_new(), .story = story };
 	life.lab->journal_options.segment_size = 4096;
+	life.lab->journal_options.max_size = story->max_size;
 	model_init(&life.model, life.lab, story->seed);
 	start(&life);
 	check_disabled(&life);

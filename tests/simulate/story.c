@@ -91,6 +91,7 @@ void story_make(struct story *s, uint64_t seed, size_t n)
 	uint64_t state = seed;
 	*s = (struct story){ .seed = seed, .n = n, .steps = xcalloc(n, sizeof *s->steps) };
 	make_ini(s, &state);
+	s->max_size = below(&state, 2) != 0 ? UINT64_C(1) << 30 : UINT64_C(16384) << below(&state, 3);
 	for (size_t i = 0; i < n; i++)
 		s->steps[i] = make_step(&state);
 }
@@ -102,7 +103,7 @@ void story_free(struct story *s)
 
 void story_tell(const struct story *s, FILE *out)
 {
-	fprintf(out, "%s\n", s->ini);
+	fprintf(out, "%smax_size = %llu\n", s->ini, (unsigned long long)s->max_size);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct step *step = &s->steps[i];
 		fprintf(out, "%4zu  %s", i + 1, deeds[step->deed].name);

@@ -40,6 +40,7 @@ struct step {
 struct story {
 	uint64_t seed;
 	char ini[2048];
+	uint64_t max_size;	/* of the store */
 	struct step *steps;
 	size_t n;
 };

@@ -252,7 +252,7 @@ void lab_start_only(struct lab *lab, const char *ini)
 		.instance = { .clock = &lab->clock.clock, .metrics = &lab->metrics,
 			      .max_event = 1 << 20 },
 		.journal = journal_simulated(lab->journal_disk, &lab->journal_options),
-		.state = state_simulated(lab->state_disk), .memory = 1 << 20, .shutdown_ms = 1000,
+		.state = state_simulated(lab->state_disk), .max_size = lab->journal_options.max_size, .memory = 1 << 20, .shutdown_ms = 1000,
 	};
 	lab->d = dispatch_new(lab->config, NULL, &lab->env, &err);
 	assert_non_null(lab->d);

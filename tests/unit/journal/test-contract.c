@@ -306,6 +306,45 @@ static void full_is_no_space_until_trimmed(void **state)
 	assert_int_equal(append(lab, 1, 1000), n + 1);
 }
 
+static void what_is_charged_counts_too(void **state)
+{
+	struct lab *lab = *state;
+	lab->options.max_size = 20000;
+	lab_reopen(lab);
+	journal_charge(lab->j, 15000);
+	uint64_t n = 0;
+	while (lab_append(lab->j, 1, 1000, NULL, NULL) == 0)
+		n++;
+	assert_int_equal(n, 4);
+	journal_charge(lab->j, 14000);
+	assert_int_equal(append(lab, 1, 1000), n + 1);
+	assert_int_equal(lab_append(lab->j, 1, 1000, NULL, NULL), -ENOSPC);
+}
+
+/* Near enough: never less than there is, and not more by more than an index's step or an unread segment. */
+static void bytes_from_an_event_to_the_end(void **state)
+{
+	struct lab *lab = *state;
+	struct journal_stat st;
+	for (int i = 0; i < 20; i++)
+		append(lab, 1, 1000);
+	assert_int_equal(journal_bytes_from(lab->j, 21), 0);
+	journal_stat(lab->j, &st);
+	assert_true(st.segments > 2);
+	for (int reopened = 0; reopened < 2; reopened++) {
+		for (uint64_t seq = 1; seq <= 20; seq++) {
+			uint64_t bytes = journal_bytes_from(lab->j, seq);
+			assert_in_range(bytes, (21 - seq) * 1064, (21 - seq) * 1064 + 8192);
+			assert_true(seq == 1 || bytes <= journal_bytes_from(lab->j, seq - 1));
+		}
+		lab_reopen(lab);
+	}
+	uint64_t before = journal_bytes_from(lab->j, 15);
+	journal_stat(lab->j, &st);
+	assert_true(journal_trim(lab->j, 10, st.end) > 0);
+	assert_int_equal(journal_bytes_from(lab->j, 15), before);
+}
+
 static void a_large_block_is_one_block(void **state)
 {
 	struct lab *lab = *state;
@@ -357,6 +396,8 @@ int main(void)
 		SCENARIO(numbers_survive_trimming_all),
 		SCENARIO(next_seq_is_raised),
 		SCENARIO(full_is_no_space_until_trimmed),
+		SCENARIO(what_is_charged_counts_too),
+		SCENARIO(bytes_from_an_event_to_the_end),
 		SCENARIO(a_large_block_is_one_block),
 		SCENARIO(few_files_stay_open),
 	};

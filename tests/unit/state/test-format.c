@@ -63,6 +63,10 @@ static void add_rows(struct state_batch *b)
 		.applied_seq = 8, .applied = { 1, 228 }, .kept_below = 7, .clean = true,
 		.node = "019b7c5e-0000-7000-8000-000000000001",
 	});
+	struct uptime_point points[] = { { 5, 60000 }, { 7, 61000 } };
+	rows_put_uptime(b, &(struct uptime_row){
+		.ms = 62000, .next_seq = 8, .begin_seq = 1, .points = points, .n = 2,
+	});
 }
 
 static void the_rows_are_what_is_written(void **state)
