@@ -9,8 +9,6 @@
 #include <patchbay/plugin.h>
 
 #include "base/error.h"
-#include "dispatch/delivery.h"
-#include "dispatch/feed.h"
 #include "plugin/instance.h"
 
 #endif

@@ -1,5 +1,6 @@
 /* emit.c - what a source may call. */
 #include "api/api.h"
+#include "dispatch/feed.h"
 #include "event/event.h"
 
 int pb_emit(struct pb_self *self, struct pb_event *const evs[], size_t n, const struct pb_mark *mark,

@@ -12,12 +12,3 @@ void pb_log(struct pb_self *self, enum pb_level level, const char *fmt, ...)
 	log_vwrite(level, self->title, fmt, args);
 	va_end(args);
 }
-
-void *pb_error(struct pb_error *err, const char *option, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	error_vadd(err, option, fmt, args);
-	va_end(args);
-	return NULL;
-}

@@ -40,8 +40,3 @@ void *pb_shared(const struct pb_self *self)
 {
 	return plugin_use_shared(self->use);
 }
-
-int pb_listen(struct pb_self *self, const char *option, size_t i, struct pb_error *err)
-{
-	return instance_listen(self, option, i, err);
-}

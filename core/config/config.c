@@ -141,16 +141,18 @@ static void read_instance(struct loading *l, struct config_instance *in, struct 
 	in->own_sound = options_own_sound(in->options);
 }
 
-static void load_instance(struct loading *l, enum config_kind kind, struct section *section)
+struct config_instance *config_instance_read(enum config_kind kind, struct section *section,
+					     const struct config_plugins *plugins,
+					     struct report *report)
 {
-	struct config *config = l->config;
+	struct loading l = { .plugins = plugins, .report = report };
 	struct config_instance *in = xcalloc(1, sizeof *in);
 	*in = (struct config_instance){
 		.kind = kind, .name = xstrdup(section->name), .title = xstrdup(section->title),
 		.place = section->place,
 	};
-	config->instances[config->n_instances++] = in;
-	read_instance(l, in, section);
+	read_instance(&l, in, section);
+	return in;
 }
 
 static void load_instances(struct loading *l)
@@ -160,7 +162,9 @@ static void load_instances(struct loading *l)
 	for (size_t i = 0; i < sections->n; i++)
 		for (enum config_kind kind = 0; kind < CONFIG_KINDS; kind++)
 			if (strcmp(sections->at[i]->kind, config_kind_name(kind)) == 0)
-				load_instance(l, kind, sections->at[i]);
+				l->config->instances[l->config->n_instances++] =
+					config_instance_read(kind, sections->at[i], l->plugins,
+							     l->report);
 	for (size_t i = 0; i < sections->n; i++)
 		if (strcmp(sections->at[i]->kind, "route") == 0 && builtin_wanted(sections->at[i])) {
 			l->config->instances[l->config->n_instances++] =
@@ -319,7 +323,7 @@ struct config *config_load(const char *path, const struct config_plugins *plugin
 	return config;
 }
 
-static void instance_free(struct config_instance *in)
+void config_instance_free(struct config_instance *in)
 {
 	free(in->name);
 	free(in->plugin);
@@ -348,7 +352,7 @@ void config_free(struct config *config)
 		route_free(config->routes[i]);
 	free(config->routes);
 	for (size_t i = 0; i < config->n_instances; i++)
-		instance_free(config->instances[i]);
+		config_instance_free(config->instances[i]);
 	free(config->instances);
 	free(config->by_name);
 	options_free(config->core);

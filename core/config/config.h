@@ -66,6 +66,11 @@ struct config {
 /* Never NULL; with report->errors it must not be run. */
 struct config *config_load(const char *path, const struct config_plugins *, struct report *);
 void config_free(struct config *);
+/* One section, its ${…} filled in, as an instance: what is wrong goes to the report, as `sound` says. Never
+ * NULL. config_load() does it for each; the section may end before the instance. */
+struct config_instance *config_instance_read(enum config_kind, struct section *,
+					     const struct config_plugins *, struct report *);
+void config_instance_free(struct config_instance *);
 struct config_instance *config_find(const struct config *, enum config_kind, const char *name);
 
 /* The core's own tables. [patchbay]: state, include, plugin_dir, max_size, max_event,

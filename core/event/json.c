@@ -164,3 +164,14 @@ int json_event(struct buf *to, const struct pb_event *ev)
 	}
 	return to->failed;
 }
+
+int json_cloudevent(const struct pb_event *ev, struct pb_bytes *to)
+{
+	struct buf out = { .data = to->data, .len = to->len, .cap = to->room, .limit = BUF_MAX };
+	int failed = json_event(&out, ev);
+	to->data = out.data;
+	to->room = out.cap;
+	if (failed == 0)
+		to->len = out.len;
+	return failed == 0 ? 0 : -ENOMEM;
+}

@@ -16,6 +16,8 @@
  * Whether the body is JSON is what the scanner says of it, unless datacontenttype names a type
  * that is not JSON (an object said to be a form is one all the same: `curl -d`). 0, -EMSGSIZE or -ENOMEM: the buffer then holds what it held before. */
 int json_event(struct buf *, const struct pb_event *);
+/* The same for pb_cloudevent(): 0, or -ENOMEM and `to` is as it was. */
+int json_cloudevent(const struct pb_event *, struct pb_bytes *to);
 /* The event in a CloudEvents JSON object: specversion 1.0, required attributes checked; `data`
  * kept byte for byte as it stands, but a `data` string under a content type that is not JSON as
  * its text. Attributes that are numbers or booleans become text; null is not set; without `time`

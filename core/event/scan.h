@@ -31,5 +31,7 @@ bool scan_each(struct pb_span *rest, struct pb_span *key, struct pb_span *value)
  * is written, an object or array as its JSON. Its length; or -ERANGE, or -EINVAL (it contains
  * \u0000, or is not JSON), and `out` means nothing. */
 long scan_text(struct pb_span json, char *out, size_t size);
+/* The same text, which the caller frees; "" when it has none. NULL: no memory. */
+char *scan_text_new(struct pb_span json);
 
 #endif

@@ -1,5 +1,6 @@
 /* scan_text.c - what a JSON value says, as text. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/span.h"
@@ -61,4 +62,12 @@ long scan_text(struct pb_span json, char *out, size_t size)
 		to += len;
 	}
 	return to == out ? copy(span_of("", 0), out, size) : to - out;
+}
+
+char *scan_text_new(struct pb_span json)
+{
+	char *text = malloc(json.len + 1);
+	if (text != NULL && scan_text(json, text, json.len + 1) < 0)
+		text[0] = '\0';
+	return text;
 }

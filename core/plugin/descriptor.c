@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "config/config.h"
 
 #define OPTIONS_MAX 500
 #define END_OF(type, member) (offsetof(type, member) + sizeof ((type *)NULL)->member)
@@ -181,4 +180,26 @@ void descriptor_free(struct descriptor *d)
 const struct pb_plugin *descriptor_plugin(const struct descriptor *d)
 {
 	return &d->plugin;
+}
+
+static bool no_kind(const struct pb_plugin *p, enum config_kind kind, struct pb_error *err)
+{
+	error_add(err, "plugin", "plugin %s has no %s; it has:%s%s%s", p->name,
+		  config_kind_name(kind), p->source == NULL ? "" : " source",
+		  p->filter == NULL ? "" : " filter", p->sink == NULL ? "" : " sink");
+	return false;
+}
+
+bool descriptor_face(const struct pb_plugin *p, enum config_kind kind, const struct pb_option **table,
+		     uint32_t *most, bool *repeat, struct pb_error *err)
+{
+	const void *part = kind == CONFIG_SOURCE ? (const void *)p->source :
+			   kind == CONFIG_FILTER ? (const void *)p->filter : p->sink;
+	if (part == NULL)
+		return no_kind(p, kind, err);
+	*table = kind == CONFIG_SOURCE ? p->source->options :
+		 kind == CONFIG_FILTER ? p->filter->options : p->sink->options;
+	*most = kind == CONFIG_SINK ? p->sink->max_batch : 1;
+	*repeat = kind == CONFIG_SOURCE && p->source->may_repeat;
+	return true;
 }

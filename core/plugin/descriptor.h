@@ -6,6 +6,8 @@
 
 #include <patchbay/plugin.h>
 
+#include "config/config.h"
+
 struct descriptor;
 
 /* A copy of `raw`, the plugin's symbol, in which members that the plugin does not have read as
@@ -16,5 +18,8 @@ struct descriptor *descriptor_new(const void *raw, const char *name, struct pb_e
 void descriptor_free(struct descriptor *);
 /* The copy, valid until descriptor_free(). */
 const struct pb_plugin *descriptor_plugin(const struct descriptor *);
+/* What a copy has for a kind, as `find` of struct config_plugins tells it. False after error_add(). */
+bool descriptor_face(const struct pb_plugin *, enum config_kind, const struct pb_option **table,
+		     uint32_t *most, bool *repeat, struct pb_error *err);
 
 #endif

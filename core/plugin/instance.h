@@ -82,6 +82,14 @@ void instance_close(struct pb_self *);
 /* The plugin's check() for a section, without opening anything. */
 void instance_check(const struct config_instance *, const struct pb_plugin *, struct pb_error *);
 
+/* A fresh id. [any] */
+void instance_new_id(struct pb_self *, char id[static ID_TEXT_SIZE]);
+/* As pb_event_new(), pb_event_copy() and pb_render(). [any] */
+struct pb_event *instance_event_new(struct pb_self *, struct pb_span body);
+struct pb_event *instance_event_copy(struct pb_self *, const struct pb_event *from, struct pb_span body);
+char *instance_render(const struct pb_self *, const char *option, const struct pb_event *, size_t *len,
+		      const char **missing);
+
 /* As pb_listen(). */
 int instance_listen(struct pb_self *, const char *option, size_t i, struct pb_error *);
 /* Close what instance_listen() opened, and remove the socket files that are still ours. */

@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,11 +20,11 @@
 #include "config/section.h"
 #include "config/suggest.h"
 #include "plugin/descriptor.h"
+#include "plugin/object.h"
 #include "plugin/trust.h"
 
 #define LOADER_MAGIC 0x6c6f6164u
 #define SUFFIX ".so"
-#define SYMBOL "patchbay_plugin"
 
 struct loaded {
 	struct loaded *next;
@@ -134,47 +133,11 @@ static void no_such(const struct loader *loader, const char *name, struct pb_err
 	free_names(names);
 }
 
-/* The object's descriptor, if it has a symbol of that name that is data and as long as it says. */
-static const void *find_symbol(void *object)
-{
-	const void *raw = dlsym(object, SYMBOL);
-	Dl_info info;
-	ElfW(Sym) *symbol = NULL;
-	if (raw == NULL || dladdr1(raw, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 ||
-	    symbol == NULL || ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT)
-		return NULL;
-	uint32_t size;
-	if (symbol->st_size < sizeof size)
-		return NULL;
-	memcpy(&size, raw, sizeof size);
-	return symbol->st_size >= size ? raw : NULL;
-}
-
-/* Map the file and find its symbol. */
-static void *map(const char *path, const char *name, const void **raw, struct pb_error *err)
-{
-	if (!trust_file(path, err))
-		return NULL;
-	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (object == NULL) {
-		const char *why = dlerror();
-		error_add(err, "plugin", "plugin %s cannot be loaded: %s", name,
-			  why == NULL ? "no reason given" : why);
-		return NULL;
-	}
-	*raw = find_symbol(object);
-	if (*raw != NULL)
-		return object;
-	error_add(err, "plugin", "%s is not a plugin: it has no descriptor " SYMBOL, path);
-	dlclose(object);
-	return NULL;
-}
-
 static struct loaded *load(struct loader *loader, const char *path, const char *name,
 			   struct pb_error *err)
 {
 	const void *raw;
-	void *object = map(path, name, &raw, err);
+	void *object = trust_file(path, err) ? object_open(path, name, &raw, err) : NULL;
 	if (object == NULL)
 		return NULL;
 	struct descriptor *descriptor = descriptor_new(raw, name, err);
@@ -213,30 +176,12 @@ const struct pb_plugin *loader_find(struct loader *loader, const char *name, str
 	return p == NULL ? NULL : descriptor_plugin(p->descriptor);
 }
 
-static bool no_kind(const struct pb_plugin *p, enum config_kind kind, struct pb_error *err)
-{
-	error_add(err, "plugin", "plugin %s has no %s; it has:%s%s%s", p->name,
-		  config_kind_name(kind), p->source == NULL ? "" : " source",
-		  p->filter == NULL ? "" : " filter", p->sink == NULL ? "" : " sink");
-	return false;
-}
-
 static bool find_table(void *arg, enum config_kind kind, const char *name,
 		       const struct pb_option **table, uint32_t *most, bool *repeat,
 		       struct pb_error *err)
 {
 	const struct pb_plugin *p = loader_find(arg, name, err);
-	if (p == NULL)
-		return false;
-	const void *part = kind == CONFIG_SOURCE ? (const void *)p->source :
-			   kind == CONFIG_FILTER ? (const void *)p->filter : p->sink;
-	if (part == NULL)
-		return no_kind(p, kind, err);
-	*table = kind == CONFIG_SOURCE ? p->source->options :
-		 kind == CONFIG_FILTER ? p->filter->options : p->sink->options;
-	*most = kind == CONFIG_SINK ? p->sink->max_batch : 1;
-	*repeat = kind == CONFIG_SOURCE && p->source->may_repeat;
-	return true;
+	return p != NULL && descriptor_face(p, kind, table, most, repeat, err);
 }
 
 static void set_folder(void *arg, const char *plugin_dir)

@@ -1,0 +1,11 @@
+/* object.h - one shared object, mapped, and where its descriptor is. It does not ask whose the file is. */
+#ifndef PLUGIN_OBJECT_H
+#define PLUGIN_OBJECT_H
+
+#include <patchbay/plugin.h>
+
+/* Map `path`, with all its symbols resolved; *raw is its descriptor, not yet believed. Plugin `name`
+ * is for errors. The object, for dlclose(); NULL after error_add(err, "plugin", …). */
+void *object_open(const char *path, const char *name, const void **raw, struct pb_error *err);
+
+#endif
