@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "control/server.h"
 #include "core/crash.h"
 #include "dispatch/dispatch.h"
@@ -137,8 +138,10 @@ static bool open_parts(struct daemon *d, const char *state, const char *journal,
 	d->state = state_open(state, limits.max_size, err);
 	if (d->state == NULL)
 		return false;
+	step_at("start: state opened");
 	limits.next_seq = taken_seq(d->state);
 	d->journal = journal_open(journal, &limits, err);
+	step_at("start: journal opened");
 	return d->journal != NULL;
 }
 
@@ -158,6 +161,7 @@ static bool open_store(struct daemon *d)
 	d->lock = store_lock(folder, &err);
 	if (d->lock < 0)
 		return failed(&err, "state");
+	step_at("start: locked");
 	warn_exposed(folder);
 	char *journal = xasprintf("%s/journal", folder), *state = xasprintf("%s/state", folder);
 	bool opened = open_parts(d, state, journal, &err);
@@ -260,6 +264,7 @@ static int stop(struct daemon *d)
 	notify("STOPPING=1");
 	unblock_stop();
 	bool all = dispatch_stop(d->dispatch);
+	step_at("stop: all stopped");
 	control_close(d->control);
 	d->control = NULL;
 	if (!all) {
@@ -293,6 +298,7 @@ static void say_ready(const struct daemon *d)
 	log_info("ready: patchbay " PACKAGE_VERSION ", %s, state %s", d->cli->config,
 		 options_str(d->config->core, "state"));
 	notify("READY=1");
+	step_at("start: ready");
 }
 
 int daemon_run(struct cli *cli)

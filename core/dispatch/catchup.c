@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/step.h"
 #include "dispatch/router.h"
 #include "event/codec.h"
 #include "event/event.h"
@@ -192,6 +193,7 @@ bool catchup_turn(struct router *r)
 	struct pass p = { .r = r, .at = first->next };
 	board(&p, p.at);
 	bool read = seek(&p) && read_piece(&p);
+	step_at("catchup: a piece read");
 	alight(&p);
 	return read;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "dispatch/alarms.h"
 #include "dispatch/status.h"
@@ -141,12 +142,14 @@ static int append(struct commit *c, const struct commit_entry *list)
 		drop(got);
 		return failed;
 	}
+	step_at("commit: appended, not handed over");
 	journal_stat(c->journal, &stat);
 	number(list, first_seq, accepted);
 	got->first_seq = first_seq;
 	got->accepted = accepted;
 	got->end = stat.end;
 	inbox_committed(c->inbox, got);
+	step_at("commit: handed over");
 	return 0;
 }
 
@@ -234,6 +237,7 @@ static void lead(struct commit *c)
 	struct commit_entry *list = take_group(c);
 	c->led = true;
 	pthread_mutex_unlock(&c->lock);
+	step_at("commit: group taken");
 	append_all(c, list);
 	pthread_mutex_lock(&c->lock);
 	c->led = false;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "dispatch/router.h"
 
 #define GONE_MAX 16384		/* rows that may be on their way out */
@@ -47,6 +48,7 @@ static void replay(struct router *r, struct lane *lane, struct delivery_key key,
 	lane->stragglers++;
 	lane->replayed++;
 	add_gone(r, lane, key)->due_ms = due;
+	step_at("dead: replay gathered");
 }
 
 static void purge(struct router *r, struct lane *lane, struct delivery_key key)
@@ -55,6 +57,7 @@ static void purge(struct router *r, struct lane *lane, struct delivery_key key)
 	if (lane != NULL)
 		lane->purged++;
 	add_gone(r, lane, key);
+	step_at("dead: purge gathered");
 }
 
 static void change_one(struct router *r, struct dead_change *c, struct delivery_key key)
@@ -103,6 +106,7 @@ void dead_saved(struct router *r)
 	HASH_ITER(hh, r->gone, gone, next) {
 		if (gone->save > r->saves)
 			continue;
+		step_at("dead: change saved");
 		if (gone->due_ms != TIMER_NEVER)
 			stragglers_expect(gone->lane, gone->due_ms);
 		HASH_DEL(r->gone, gone);

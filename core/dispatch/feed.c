@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "event/codec.h"
 #include "state/records.h"
@@ -202,6 +203,15 @@ static void keep_marks(struct feed *f)
 	marks_free(&f->staged);
 }
 
+void feed_recall(struct feed *f, struct pb_span key, struct pb_span value)
+{
+	char text[MARK_KEY_MAX + 1];
+	assert(key.len <= MARK_KEY_MAX);
+	memcpy(text, key.data, key.len);
+	text[key.len] = '\0';
+	mark_put(&f->marks_kept, text, value);
+}
+
 static const char *why_not(int result)
 {
 	return result == -ENOSPC ? "the store is full" : result == -EMSGSIZE ? "too large to store" :
@@ -269,12 +279,15 @@ int feed_commit(struct feed *f)
 	struct emission open = f->open;
 	f->open = f->closed;
 	f->closed = open;
+	step_at("feed: to be stored");
 	int result = store(f);
+	step_at("feed: stored, senders not told");
 	if (result == 0)
 		keep_marks(f);
 	else
 		marks_free(&f->staged);
 	settle(f, result);
+	step_at("feed: senders told");
 	return not_now(result) && !f->self.plugin->source->may_refuse ? -ECANCELED : 0;
 }
 

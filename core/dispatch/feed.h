@@ -90,4 +90,8 @@ int feed_commit(struct feed *);
 int feed_wait(struct feed *, int fd, int64_t timeout);
 int feed_restore(struct feed *, const char *key, void *value, size_t size);
 
+/* A mark that the journal has, whether the state has it yet or not; a `value` without data: it was removed. Before the
+ * feed's thread runs. */
+void feed_recall(struct feed *, struct pb_span key, struct pb_span value);
+
 #endif

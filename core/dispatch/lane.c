@@ -360,6 +360,8 @@ void lane_settled(struct slot *slot)
 {
 	struct lane *lane = slot->lane;
 	assert(slot->flying == 0);
+	if (slot->seq > lane->settled_top)	/* a loose one, too: after a crash it may be ahead of the window */
+		lane->settled_top = slot->seq;
 	if (slot->loose) {
 		detach(&lane->loose_head, &lane->loose_tail, slot);
 		HASH_DEL(lane->loose, slot);
@@ -367,8 +369,6 @@ void lane_settled(struct slot *slot)
 		lane->loose_bytes -= event_size(slot->event);
 		stragglers_room(lane);
 	} else {
-		if (slot->seq > lane->settled_top)
-			lane->settled_top = slot->seq;
 		leave_window(lane, slot);
 	}
 	slot_free(slot);

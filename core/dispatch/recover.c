@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "dispatch/alarms.h"
 #include "state/records.h"
 #include "state/rows.h"
@@ -143,20 +144,32 @@ static void take_watermarks(struct router *r, struct pb_span data)
 	}
 }
 
+/* The sources know them too: at a start without room the state does not have them yet. */
+static void take_marks(struct recover *rec, const struct record *found)
+{
+	struct mark m;
+	save_mark(rec->router, found->block_end, found->data);
+	for (size_t at = 0; marks_next(found->data, &at, &m); )
+		for (size_t i = 0; i < rec->n_feeds; i++)
+			if (rec->feeds[i]->number == m.source)
+				feed_recall(rec->feeds[i], m.key, m.value);
+}
+
 /* Watermarks and marks of the blocks that the state does not have yet. The watermarks of a state that is lost may be of
  * other lanes than those that have their numbers now. */
-static int read_tail(struct router *r, bool lost)
+static int read_tail(struct recover *rec, bool lost)
 {
-	struct record rec;
+	struct router *r = rec->router;
+	struct record found;
 	int got;
 	struct journal_cursor *c = journal_cursor_at(r->journal, r->meta.applied);
 	if (c == NULL)
 		return -ENOMEM;
-	while ((got = journal_next(r->journal, c, &rec)) > 0) {
-		if (rec.kind == RECORD_MARK)
-			save_mark(r, rec.block_end, rec.data);
-		else if (rec.kind == RECORD_WATERMARK && !lost)
-			take_watermarks(r, rec.data);
+	while ((got = journal_next(r->journal, c, &found)) > 0) {
+		if (found.kind == RECORD_MARK)
+			take_marks(rec, &found);
+		else if (found.kind == RECORD_WATERMARK && !lost)
+			take_watermarks(r, found.data);
 	}
 	journal_cursor_close(r->journal, c);
 	return got;
@@ -291,6 +304,7 @@ static int state_numbers(struct router *r)
 {
 	struct journal_stat stat;
 	uint64_t seq;
+	step_at("recover: journal's tail read");
 	journal_stat(r->journal, &stat);
 	int failed = stat.skips ? journal_append(r->journal, NULL, 0, 0, &seq) : 0;
 	if (failed != 0 && failed != -ENOSPC)
@@ -351,7 +365,7 @@ static int run(struct start *st)
 	struct router *r = st->r;
 	int failed = read_state(st);
 	if (failed == 0)
-		failed = read_tail(r, st->lost_from != 0);
+		failed = read_tail(st->rec, st->lost_from != 0);
 	if (failed == 0)
 		failed = restore_sinks(r);
 	if (failed == 0)
@@ -362,7 +376,9 @@ static int run(struct start *st)
 		return failed;
 	change_rules(r);
 	watermarks_init(&r->watermarks, r->n_numbers);
+	step_at("recover: state not brought up");
 	failed = save_now(r, false);
+	step_at("recover: state brought up");
 	/* The saver tries again, and says so; but the journal must not speak of numbers that nobody knows. */
 	return failed == -ENOSPC && !st->names.given ? 0 : failed;
 }
@@ -385,5 +401,6 @@ int recover_close_removed(struct router *r)
 	for (size_t i = 0; i < r->n_leaving; i++)
 		leave_go_on(r->leaving[i]);
 	int failed = save_now(r, false);
+	step_at("recover: removed lanes closed");
 	return failed == -ENOSPC ? 0 : failed;	/* with the first save that finds space */
 }

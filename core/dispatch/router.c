@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "dispatch/alarms.h"
 #include "event/event.h"
@@ -252,6 +253,7 @@ static void route_events(struct router *r, struct committed *c)
 
 static void route_committed(struct router *r, struct committed *c)
 {
+	step_at("route: taken in");
 	if (c->n > 0 && !c->in_memory)
 		all_fall_behind(r, r->next);
 	else
@@ -267,6 +269,7 @@ static void route_committed(struct router *r, struct committed *c)
 		r->last_event = router_now(r);
 	}
 	r->routed = c->end;
+	step_at("route: matched");
 	buf_free(&c->marks);
 	free(c);
 }
@@ -280,6 +283,7 @@ static void publish(struct router *r)
 		lane->dirty = false;
 		settle_passed(lane);
 		uint64_t mark = lane_watermark(lane);
+		step_at("watermark: to be published");
 		if (mark != lane->published)
 			watermarks_move(&r->watermarks, lane->number, mark);
 		lane->published = mark;

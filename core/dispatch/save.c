@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "dispatch/router.h"
 #include "state/records.h"
 
@@ -270,7 +271,9 @@ void save_finished(struct router *r, int result)
 	if (result < 0)
 		die(result);
 	r->start_unsaved = false;
+	step_at("save: finished, nothing released");
 	release(r, &r->saving);
+	step_at("save: released");
 	r->save_pending = true;
 }
 
@@ -305,7 +308,9 @@ void save_last(struct router *r)
 	if (failed == 0) {
 		r->saves++;
 		release(r, &r->open);
+		step_at("stop: saved, not clean");
 		failed = apply(r, true);
+		step_at("stop: saved");
 	}
 	if (failed < 0)
 		log_error("cannot save the state: %s; what was answered last may be repeated",

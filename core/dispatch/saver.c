@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/step.h"
 #include "base/thread.h"
 
 #define FULL_PAUSE 500	/* ms between two tries */
@@ -30,7 +31,9 @@ bool saver_step(struct saver *s)
 	pthread_mutex_unlock(&s->lock);
 	if (!busy)
 		return false;
+	step_at("save: to be applied");
 	int result = state_apply(s->state, &s->batch);
+	step_at("save: applied");
 	if (result == -ENOSPC) {	/* what was answered waits for room, and so do the slots behind it */
 		if (!s->full)
 			log_error("no space to save the state: progress is not saved until space returns");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "dispatch/outlet.h"
 
@@ -47,9 +48,13 @@ static void hand_over(struct batch *b, bool stopping)
 	if (stopping) {
 		answer_rest(b);
 	} else if (b->outlet->async) {
+		step_at("send: to be submitted");
 		sink->submit(self->state, b->list, b->n);
+		step_at("send: submitted");
 	} else {
+		step_at("send: to be written");
 		sink->write(self->state, b->list, b->n);
+		step_at("send: written");
 		answer_rest(b);
 	}
 	atomic_store(&b->outlet->sender->calling, NULL);

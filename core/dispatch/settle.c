@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/magic.h"
+#include "base/step.h"
 #include "dispatch/alarms.h"
 #include "dispatch/router.h"
 #include "dispatch/schedule.h"
@@ -134,6 +135,7 @@ static void put_dead(struct router *r, struct slot *slot, enum dead_reason reaso
 	set_urgent(r);
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
+	step_at("settle: dead letter's row gathered");
 }
 
 static void make_dead(struct router *r, struct slot *slot, enum dead_reason reason)
@@ -159,6 +161,7 @@ static void delivered(struct router *r, struct slot *slot)
 	}
 	forget_row(r, slot);
 	space_release(r, slot->seq);
+	step_at("settle: straggler delivered");
 	if (slot->lane->strict || slot->lane->from_rows)
 		set_urgent(r);		/* the lane waits for it */
 	slot->forgotten = true;
@@ -179,6 +182,7 @@ static void retry(struct router *r, struct slot *slot, const struct retry *waits
 	lane->retried++;
 	bool in_place = lane->strict && !slot->loose;
 	put_row(r, slot, wait, in_place && is_parked(slot));
+	step_at("settle: straggler's row gathered");
 	if (in_place) {
 		slot->state = SLOT_WAITING;
 		slot->after = router_now(r) + wait;
@@ -207,6 +211,7 @@ static void failed(struct router *r, struct slot *slot, enum pb_code code)
 static void judge(struct router *r, struct slot *slot)
 {
 	slot->lane->n_flying--;
+	step_at("settle: answered");
 	if (slot->n_done == slot_parts(slot))
 		delivered(r, slot);
 	else if (slot->worst == PB_RETRY || slot->worst == PB_REJECT)

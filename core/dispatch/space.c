@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "dispatch/router.h"
 #include "event/codec.h"
 #include "event/event.h"
@@ -204,6 +205,7 @@ void space_turn(struct router *r)
 	r->kept_below = p.end;
 	r->open.piece = p.end < stat.oldest_end_seq;
 	r->open.trim_seq = r->open.piece ? 0 : p.end;
+	step_at("space: kept is gathered");
 	save_soon(r);
 }
 
@@ -280,6 +282,7 @@ void space_saved(struct router *r, uint64_t trim_seq, struct journal_pos applied
 	}
 	if (trim_seq == 0)
 		return;
+	step_at("space: kept is saved");
 	int gone = journal_trim(r->journal, trim_seq, applied);
 	if (gone > 0) {
 		commit_freed(r->commit);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "dispatch/router.h"
 #include "event/event.h"
 
@@ -97,6 +98,7 @@ static bool bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_
 			stragglers_restore(slot, &row, due_ms);
 			event_unref(ev);
 			slot_begin(r, slot);
+			step_at("straggler: brought back");
 		}
 	}
 	buf_free(&hold);

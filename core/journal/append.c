@@ -15,6 +15,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "journal/segment.h"
 
 #define SEAL_FROM 65536	/* bytes of a segment that are worth making it one that can go */
@@ -37,8 +38,10 @@ static int undo(struct segmented *j, int error)
 {
 	struct segment *s = j->newest;
 	int r = files_truncate(j->files, s->file, s->end);
+	step_at("undo: cut, not synced");
 	if (r == 0)
 		r = files_sync(j->files, s->file);
+	step_at("undo: synced");
 	if (r != 0)
 		return fail(j, "cannot take back a block", r == -ENOSPC ? -EIO : r);
 	return error;
@@ -60,6 +63,7 @@ static int roll(struct segmented *j)
 	}
 	if (file < 0)
 		return fail(j, "cannot make a segment", file);
+	step_at("segment: rolled over");
 	struct segment *s = segment_new(&header, file, SEGMENT_HEADER);
 	pthread_mutex_lock(&j->lock);
 	j->stated_seq = j->next_seq;
@@ -155,12 +159,15 @@ static int write_block(struct segmented *j, struct block_header *block, size_t n
 	block->first_seq = j->next_seq;
 	block_header_encode(block, bytes);
 	j->parts[0] = (struct iovec){ bytes, sizeof bytes };
+	step_at("append: nothing written");
 	int r = as_no_space(files_write(j->files, s->file, j->parts, n + 1, s->end));
+	step_at("append: written, not synced");
 	if (r == -ENOSPC)
 		return undo(j, r);
 	if (r != 0)
 		return fail(j, "write", r);
 	r = as_no_space(files_sync(j->files, s->file));
+	step_at("append: synced");
 	if (r == -ENOSPC)
 		return undo(j, r);
 	return r == 0 ? 0 : fail(j, "sync", r);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "journal/window.h"
 
 struct listing {
@@ -208,9 +209,11 @@ static int settle_tail(struct segmented *j, const struct scan *scan)
 		log_warn("journal: %s/%s: cut off %llu bytes that were not committed", j->folder, name,
 			 (unsigned long long)(size - scan->good_end));
 		r = files_truncate(j->files, s->file, scan->good_end);
+		step_at("recover: torn end cut, not synced");
 	}
 	if (r == 0)
 		r = files_sync(j->files, s->file);
+	step_at("recover: newest segment synced");
 	return r == 0 ? files_sync_folder(j->files) : r;
 }
 
@@ -283,8 +286,10 @@ static void remove_leftover(void *arg, const char *name)
 {
 	struct segmented *j = arg;
 	size_t len = strlen(name);
-	if (len > 8 && strcmp(name + len - 8, ".seg.new") == 0)
+	if (len > 8 && strcmp(name + len - 8, ".seg.new") == 0) {
 		files_remove(j->files, name);
+		step_at("recover: leftover removed");
+	}
 }
 
 int segments_recover(struct segmented *j, struct pb_error *error)

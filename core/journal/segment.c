@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 
 #define SEALED_OPEN_MAX 8	/* files of sealed segments kept open at a time */
 
@@ -46,11 +47,15 @@ static int create_named(struct files *files, int file, const struct segment_head
 	unsigned char bytes[SEGMENT_HEADER];
 	segment_header_encode(header, bytes);
 	struct iovec part = { .iov_base = bytes, .iov_len = sizeof bytes };
+	step_at("segment: made, empty");
 	int r = files_write(files, file, &part, 1, 0);
+	step_at("segment: header written");
 	if (r == 0)
 		r = files_sync(files, file);
+	step_at("segment: header synced");
 	if (r == 0)
 		r = files_rename(files, temporary, name);
+	step_at("segment: named, folder not synced");
 	if (r == 0 && files_sync_folder(files) != 0)
 		r = -EIO;	/* the name may be there or not: no way back */
 	return r;
@@ -262,11 +267,14 @@ int segments_trim(struct journal *journal, uint64_t seq, struct journal_pos pos)
 			break;
 		char name[SEGMENT_NAME_SIZE];
 		segment_name(s->header.number, name);
+		step_at("trim: to be removed");
 		r = files_remove(j->files, name);
+		step_at("trim: removed, folder not synced");
 		segment_free(s, j->files);
 		gone++;
 	}
 	if (gone > 0 && r == 0)
 		r = files_sync_folder(j->files);
+	step_at("trim: done");
 	return r < 0 ? r : gone;
 }

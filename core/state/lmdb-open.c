@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "state/lmdb.h"
 
 #define FORMAT_KEY "format"
@@ -94,6 +95,7 @@ static int open_tables(struct lmdb *l)
 	int r = lmdb_open_old_tables(l);
 	if (r == MDB_NOTFOUND)
 		r = make_tables(l);
+	step_at("state: tables opened, folder not synced");
 	return lmdb_errno(r != 0 ? r : sync_name(l->folder));
 }
 
@@ -131,6 +133,7 @@ static int open_all(struct lmdb *l, uint64_t max_size, struct pb_error *error)
 		error_add(error, NULL, "%s/data.mdb: %s", l->folder, mdb_strerror(r));
 		return -EIO;
 	}
+	step_at("state: environment opened");
 	int dead;
 	mdb_reader_check(l->env, &dead);
 	r = lmdb_read_version(l);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/step.h"
 
 #define RENEW_EVERY 16	/* calls: looking costs little, but not nothing */
 
@@ -40,8 +41,10 @@ static bool make(const char *path)
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return false;
+	step_at("reserve: made, empty");
 	bool made = has_room(path) && posix_fallocate(fd, 0, RESERVE_SIZE) == 0;
 	close(fd);
+	step_at("reserve: made");
 	if (!made)
 		unlink(path);
 	return made;

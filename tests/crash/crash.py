@@ -4,7 +4,9 @@
 
 Every acknowledged event arrives; per connection in order where the lane is strict; a source that
 keeps a mark stores nothing twice; what is repeated was in flight, or answered not long before a kill; a
-dead letter is not delivered; and the store's invariants hold after each kill (invariants.c).
+dead letter is not delivered, unless it was replayed; and the store's invariants hold after each kill
+(invariants.c). Sinks fail, one with strict order among them; segments go while it runs; dead letters are
+replayed and purged; kills hit starts as well.
 The seed fixes payloads, moments and which attempts fail; what the machine does in between it cannot.
 """
 
@@ -61,11 +63,14 @@ path = $DIR/out.jsonl
 [sink flaky]
 plugin = scripted_submit
 log = $DIR/flaky.log
+script = $DIR/flaky.script
 delay = 15ms
 shuffle = yes
 fail = $FAIL
 seed = $SEED
 retry = exponential(40ms, 400ms, 3)
+breaker_pause = 20ms
+breaker_max_pause = 200ms
 
 [sink parts]
 plugin = scripted_submit
@@ -76,8 +81,20 @@ fail = $SOME
 seed = $SEED
 retry = exponential(30ms, 300ms, 8)
 
+[sink strict]
+plugin = scripted
+log = $DIR/strict.log
+fail = $FEW
+seed = $SEED
+max_batch = 16
+retry = exponential(5ms, 50ms, 100)
+
 [route file]
 to = file
+
+[route strict]
+events = c1
+to = strict
 
 [route flaky]
 to = flaky
@@ -181,15 +198,21 @@ class Crash:
         port = free_port()
         config = (CONFIG.replace("$DIR", str(folder)).replace("$PORT", str(port))
                   .replace("$SEED", str(self.random.randrange(1 << 30)))
-                  .replace("$FAIL", "0" if calm else "30").replace("$SOME", "0" if calm else "10"))
+                  .replace("$FAIL", "0" if calm else "30").replace("$SOME", "0" if calm else "10")
+                  .replace("$FEW", "0" if calm else "2"))
         self.daemon = Daemon(folder, config, "--plugin-dir", plugin_folder(folder))
         self.load = load.Load(CLIENTS, seed, port)
         self.sizes = Sizes(self.folder / "out.jsonl")
         self.sizes.start()
-        self.file, self.flaky, self.parts = (Lane(name, CALM_AGE if calm else AGE)
-                                             for name in ("file", "flaky", "parts"))
+        self.file, self.flaky, self.parts, self.strict = (
+            Lane(name, CALM_AGE if calm else AGE) for name in ("file", "flaky", "parts", "strict"))
         self.tails = {name: Tail(self.folder / name) for name in
-                      ("out.jsonl", "flaky.log", "parts.log")}
+                      ("out.jsonl", "flaky.log", "parts.log", "strict.log")}
+        self.calm = calm
+        self.last_strict = ""   # the id that arrived there last for the first time
+        self.replays, self.purged = 0, set()
+        self.lucky = False      # in this run all attempts are ok for a while
+        self.all_lucky = set()  # what was delivered in such a run
         self.order = {}         # source or connection: the last number that arrived first
         self.numbers = {}       # the counter's: number to id
         self.counted = 0        # bytes of its log that were read
@@ -202,17 +225,50 @@ class Crash:
         self.daemon.start(wait=not starting)
         self.load.start()
         longest = 0.06 if starting else 4.0 if self.run % 10 == 0 else 0.8
+        if not starting and not self.calm and self.run % 4 == 1:
+            self.operate()
         threading.Event().wait(self.random.uniform(0, longest) * min(SLOW, 2))
         when = time.monotonic()
         self.daemon.kill()
         self.look(when)
         self.invariants()
 
+    def operate(self):
+        """As an operator does: purge a few dead letters, and replay the others to a sink that works again."""
+        listed = self.daemon.command("dead", "list", "--sink", "flaky", "--limit", "2", "--json")
+        for letter in map(json.loads, listed.stdout.splitlines()):
+            self.purged.add(letter["id"])
+            self.daemon.command("dead", "purge", letter["id"], "--sink", "flaky")
+        self.lucky = True
+        script = self.folder / "flaky.script"
+        script.write_text("ok")     # else what failed once would fail again, and hold the sink
+        done = self.daemon.command("dead", "replay", "--sink", "flaky", "--all")
+        self.replays += done.returncode == 0
+        if done.returncode == 0:
+            wait_until(self.replayed, what="what was replayed is delivered")
+        script.unlink()
+
+    def replayed(self):
+        """Has what was due then left, or the daemon ended?"""
+        done = self.daemon.command("status", "--json")
+        rows = [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+        return not rows or any(row["type"] == "lane" and row["sink"] == "flaky" and row["stragglers"] < 50
+                               for row in rows)
+
     def look(self, when):
         """What arrived in the run that ended at `when`."""
         self.look_file(when)
         self.look_log(self.flaky, "flaky.log", when)
+        if self.lucky:
+            self.all_lucky.update(self.flaky.fresh)
+        self.lucky = False
         self.look_log(self.parts, "parts.log", when)
+        known = set(self.strict.last)
+        self.look_log(self.strict, "strict.log", when)
+        for event_id in self.strict.fresh:      # ids are made in the order of the journal
+            check(event_id in known or event_id > self.last_strict, "strict: %s came after %s",
+                  event_id, self.last_strict)
+            self.last_strict = max(self.last_strict, event_id)
         self.look_source()
 
     def look_file(self, when):
@@ -286,9 +342,13 @@ class Crash:
     def check_arrived(self, acked, dead, dead_parts):
         in_file, in_flaky = self.file.last.keys(), self.flaky.last.keys()
         check(acked <= in_file, "lost: %r", acked - in_file)
-        check(in_file <= in_flaky | dead, "neither delivered to flaky nor dead: %r",
-              in_file - in_flaky - dead)
-        check(not dead & in_flaky, "delivered, and dead: %r", dead & in_flaky)
+        check(in_file <= in_flaky | dead | self.purged, "neither delivered to flaky nor dead: %r",
+              in_file - in_flaky - dead - self.purged)
+        # What is repeated after a kill fails again, unless luck made it succeed.
+        both = dead & in_flaky - self.all_lucky
+        check(not both, "delivered, and dead: %r", both)
+        for event_id, n, _ in self.load.clients[1].acked:
+            check(event_id in self.strict.last, "c1's %d, %s, is lost on the strict lane", n, event_id)
         for client in self.load.clients[:1]:
             for event_id, n, _ in client.acked:
                 both = event_id in self.parts.last and event_id + "~2" in self.parts.last
@@ -316,9 +376,9 @@ def run(cycles, seed, calm=False, say=print):
         raise
     finally:
         crash.sizes.ending.set()
-    say("%d events acknowledged, %d dead letters; %d counted"
-        % (len(acked), sum(map(len, dead.values())), crash.reached))
-    for lane in (crash.file, crash.flaky, crash.parts):
+    say("%d events acknowledged, %d dead letters, %d times replayed, %d purged; %d counted"
+        % (len(acked), sum(map(len, dead.values())), crash.replays, len(crash.purged), crash.reached))
+    for lane in (crash.file, crash.flaky, crash.parts, crash.strict):
         say(str(lane))
     complaint = crash.daemon.complaint()
     check(not complaint, "%s", complaint)

@@ -1,4 +1,5 @@
-"""Fifty kills under load; tests/crash/crash.py says what must hold. `make crash` does thousands."""
+"""Fifty kills under load, and one at each step of the engine; tests/crash says what must hold. `make crash` and
+`make crash-steps` do more."""
 
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from harness import SLOW
 sys.path.insert(0, str(Path(__file__).parents[1] / "crash"))
 
 import crash    # noqa: E402
+import steps    # noqa: E402
 
 
 CYCLES = 50 if SLOW == 1 else 16
@@ -26,3 +28,7 @@ def test_nothing_is_lost_and_little_repeated_over_many_kills():
 
 def test_progress_is_on_disk_with_the_next_block():
     crash.run(CYCLES // 4, seed(), calm=True)
+
+
+def test_a_kill_at_each_step_loses_nothing():
+    steps.run(seed())

@@ -205,12 +205,39 @@ static void too_large_for_a_block_fails_its_unit(void **state)
 	assert_string_equal(lab->settled, "one:1 two:3 three:3 four:3 five:1 ");
 }
 
+static void put_mark(struct lab *lab, const char *key, const char *value)
+{
+	struct pb_mark mark = { key, value != NULL ? span_str(value) : SPAN_NONE };
+	assert_int_equal(feed_emit(lab->d->feeds[0], NULL, 0, &mark, NULL), 0);
+	feed_commit(lab->d->feeds[0]);
+}
+
+/* Else its source would store again what is in the journal. */
+static void a_start_without_space_for_the_state_knows_the_journals_marks(void **state)
+{
+	struct lab *lab = *state;
+	char at[8] = "";
+	lab_start(lab, STRICT);
+	put_mark(lab, "file", "1");
+	put_mark(lab, "other", "1");
+	lab_wait(lab, 2000);
+	put_mark(lab, "file", "2");
+	put_mark(lab, "other", NULL);
+	lab_crash(lab);
+	state_disk_full(lab->state_disk, true);
+	lab_start(lab, STRICT);
+	assert_int_equal(feed_restore(lab->d->feeds[0], "file", at, sizeof at), 1);
+	assert_string_equal(at, "2");
+	assert_int_equal(feed_restore(lab->d->feeds[0], "other", at, sizeof at), -ENOENT);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(a_start_goes_on_without_space_for_the_state),
 		T(nothing_new_begins_without_space_for_the_state),
+		T(a_start_without_space_for_the_state_knows_the_journals_marks),
 		T(a_removed_lanes_events_stay_until_its_rows_are_saved),
 		T(what_the_state_needs_no_more_goes_at_start), T(what_a_straggler_needs_stays_at_start),
 		T(a_lost_state_repeats_and_loses_nothing), T(too_large_for_a_block_fails_its_unit),
