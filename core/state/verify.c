@@ -104,6 +104,15 @@ static bool is_damaged(const struct inspect *in, enum state_table table)
 	return false;
 }
 
+/* Had a lane not passed all before event `seq`? */
+static bool anyone_behind(const struct inspect *in, uint64_t seq)
+{
+	for (size_t i = 0; i < in->n_lanes; i++)
+		if (in->lanes[i].saved && in->lanes[i].watermark < seq)
+			return true;
+	return false;
+}
+
 static void verify_time(struct pass *p)
 {
 	const struct inspect *in = p->in;
@@ -122,9 +131,10 @@ static void verify_time(struct pass *p)
 			     "the state knows of events up to %llu, the journal ends at %llu",
 			     (unsigned long long)meta->applied_seq - 1,
 			     (unsigned long long)in->stat.next_seq - 1);
+	/* A start gives up what nobody needs before it has room to say so: rows are looked at one by one. */
 	struct journal_segment oldest;
 	if (journal_segment_at(in->journal, 0, &oldest) && oldest.number > 1 &&
-	    oldest.first_seq > meta->kept_below)
+	    oldest.first_seq > meta->kept_below && anyone_behind(in, oldest.first_seq))
 		verify_wrong(p, (struct finding){ .wrong = WRONG_OLDEST, .seq = oldest.first_seq },
 			     "what was not yet delivered of them is lost",
 			     "(a) the journal begins with event %llu, but those from %llu on were not given up",

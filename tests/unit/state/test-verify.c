@@ -337,9 +337,19 @@ static void missing_segments_are_told(void **state)
 static void a_missing_beginning_is_told(void **state)
 {
 	struct lab *lab = *state;
+	rows_put_lane(&lab->batch, 2, 2);
+	apply(lab);
 	unlink(part(lab, FIRST));
 	expect(lab, WRONG_OLDEST, 1);
 	expect_mended(lab, 1);
+}
+
+/* A start that ended before it had saved the state looks so. */
+static void a_beginning_that_all_have_passed_may_be_gone(void **state)
+{
+	struct lab *lab = *state;
+	unlink(part(lab, FIRST));
+	assert_int_equal(look(lab), 0);
 }
 
 /* No number is given twice. */
@@ -581,6 +591,7 @@ int main(void)
 		test(a_file_that_is_no_segment_is_set_aside),
 		test(missing_segments_are_told),
 		test(a_missing_beginning_is_told),
+		test(a_beginning_that_all_have_passed_may_be_gone),
 		test(a_missing_end_is_told),
 		test(a_torn_end_is_only_told),
 		test(a_missing_journal_is_told),
