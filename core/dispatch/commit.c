@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -38,11 +37,11 @@ void commit_fini(struct commit *c)
 }
 
 /* What is on disk is no longer known: the page cache may hold what the disk refused. */
-static _Noreturn void die(int failed)
+static void die(const struct commit *c, int failed)
 {
 	log_error("cannot write the journal: %s; ending, so that nothing is accepted that is not on disk",
 		  strerror(-failed));
-	_exit(1);
+	ending_end(&c->ending);
 }
 
 /* Free what the router will not get. */
@@ -138,7 +137,7 @@ static int append(struct commit *c, const struct commit_entry *list)
 	int failed = write_block(c, list, &first_seq, &accepted);
 	if (failed < 0) {
 		if (failed != -ENOSPC && failed != -EMSGSIZE)
-			die(failed);
+			die(c, failed);
 		drop(got);
 		return failed;
 	}

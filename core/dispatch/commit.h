@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "base/histogram.h"
+#include "dispatch/ending.h"
 #include "dispatch/inbox.h"
 #include "dispatch/watermarks.h"
 #include "journal/journal.h"
@@ -43,6 +44,7 @@ struct commit {
 	struct watermarks *watermarks;
 	struct alarms *alarms;		/* NULL: nobody is told (a test) */
 	const struct clock *clock;
+	struct ending ending;
 	/* What was committed, added to by whoever leads. */
 	struct histogram seconds;	/* append and sync: µs, COMMIT_SECONDS (status.h) */
 	struct histogram bytes;		/* of records in a block: COMMIT_BYTES */

@@ -131,6 +131,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	commit_init(&d->commit, env->journal, &r->inbox, &r->watermarks);
 	d->commit.alarms = &d->alarms;
 	d->commit.clock = env->instance.clock;
+	d->commit.ending = env->ending;
 	sender_init(&d->submitter, "submit");
 	d->started_ms = clock_wall(env->instance.clock);
 	bool ok = true;

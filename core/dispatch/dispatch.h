@@ -12,6 +12,7 @@
 #define DISPATCH_DISPATCH_H
 
 #include "config/config.h"
+#include "dispatch/ending.h"
 #include "dispatch/status.h"
 #include "journal/journal.h"
 #include "plugin/instance.h"
@@ -26,6 +27,7 @@ struct dispatch_env {
 	struct state *state;
 	uint64_t max_size;		/* bytes that the store may have, 0: no limit */
 	size_t memory;			/* bytes of committed events kept for the router */
+	struct ending ending;		/* of the process, on an I/O error */
 	int64_t shutdown_ms;		/* what is in flight at a stop gets this long */
 };
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/magic.h"
@@ -232,11 +231,11 @@ int64_t save_turn(struct router *r)
 	return TIMER_NEVER;
 }
 
-static _Noreturn void die(int failed)
+static void die(const struct router *r, int failed)
 {
 	log_error("cannot write the state: %s; ending, since what is on disk is no longer known",
 		  strerror(-failed));
-	_exit(1);
+	ending_end(&r->commit->ending);
 }
 
 static void release(struct router *r, struct save *s)
@@ -268,8 +267,10 @@ void save_finished(struct router *r, int result)
 {
 	assert(r->save_busy);
 	r->save_busy = false;
-	if (result < 0)
-		die(result);
+	if (result < 0) {
+		die(r, result);
+		return;
+	}
 	r->start_unsaved = false;
 	step_at("save: finished, nothing released");
 	release(r, &r->saving);

@@ -97,6 +97,8 @@ void medium_write_back(struct journal_disk *d, struct sim_file *file)
 
 void medium_crash(struct journal_disk *d)
 {
+	if (d->dead)
+		return;
 	size_t kept = d->n_renames == 0 ? 0 : random_next(d) % (d->n_renames + 1);
 	for (size_t i = 0; i < d->n_renames; i++) {
 		if (i < kept)
@@ -109,6 +111,8 @@ void medium_crash(struct journal_disk *d)
 		medium_write_back(d, d->all[i]);
 	d->die_in = 0;
 	d->dead = true;
+	if (d->died != NULL)
+		d->died(d->died_arg);
 }
 
 int medium_change(struct journal_disk *d)

@@ -42,6 +42,8 @@ struct journal_disk {
 	bool fail_written;
 	unsigned die_in;	/* changes until the machine dies; 0: it does not */
 	bool dead;		/* crashed: nothing changes any more until it is opened again */
+	void (*died)(void *arg);	/* told when it crashes; NULL: nobody */
+	void *died_arg;
 };
 
 /* A new length; what is added is zero. */

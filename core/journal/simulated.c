@@ -261,6 +261,22 @@ void journal_disk_die(struct journal_disk *d, unsigned changes)
 	leave(d, 0);
 }
 
+bool journal_disk_dead(struct journal_disk *d)
+{
+	enter(&d->files);
+	bool dead = d->dead;
+	leave(d, 0);
+	return dead;
+}
+
+void journal_disk_watch(struct journal_disk *d, void (*died)(void *arg), void *arg)
+{
+	enter(&d->files);
+	d->died = died;
+	d->died_arg = arg;
+	leave(d, 0);
+}
+
 void journal_disk_put(struct journal_disk *d, const char *name, struct pb_span content)
 {
 	enter(&d->files);

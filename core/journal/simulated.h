@@ -22,8 +22,12 @@ void journal_disk_room(struct journal_disk *, uint64_t bytes);
 void journal_disk_crash(struct journal_disk *);
 
 /* The machine dies in the `changes`-th change from now (1: the next): a write, a sync, a new name, …; that and all
- * after it fail with -EIO until the disk is opened again. Opening may itself die of it. */
+ * after it fail with -EIO until the disk is opened again. Opening may itself die of it. 0: not any more. */
 void journal_disk_die(struct journal_disk *, unsigned changes);
+/* Has it died, and was not opened again? */
+bool journal_disk_dead(struct journal_disk *);
+/* Call `died` whenever the machine dies, from within what dies of it: to let other disks of it die. */
+void journal_disk_watch(struct journal_disk *, void (*died)(void *arg), void *arg);
 /* Put a file there, as if it had always been; no journal is open on the disk. */
 void journal_disk_put(struct journal_disk *, const char *name, struct pb_span content);
 

@@ -31,6 +31,7 @@ struct state_disk {
 	int fail;		/* what the next apply fails with; 0: it does not */
 	bool fail_applied;
 	bool full;		/* no apply finds space */
+	bool dies;		/* … when that one is done, and fails */
 	bool dead;		/* crashed, and not opened again yet */
 };
 
@@ -140,7 +141,8 @@ static int sim_apply(struct state *s, const struct state_batch *b)
 	d->fail = 0;
 	if (r == 0 || d->fail_applied)
 		write_ops(d, b);
-	d->fail_applied = false;
+	d->dead = d->dies;
+	d->dies = d->fail_applied = false;
 	return leave(d, r);
 }
 
@@ -216,7 +218,7 @@ void state_disk_free(struct state_disk *d)
 struct state *state_simulated(struct state_disk *d)
 {
 	enter(&d->state);
-	d->dead = false;
+	d->dead = d->dies = false;
 	d->fail = 0;
 	leave(d, 0);
 	return &d->state;
@@ -227,7 +229,24 @@ void state_disk_fail(struct state_disk *d, int error, bool applied)
 	enter(&d->state);
 	d->fail = error;
 	d->fail_applied = applied;
+	d->dies = false;
 	leave(d, 0);
+}
+
+void state_disk_die(struct state_disk *d, bool applied)
+{
+	state_disk_fail(d, EIO, applied);
+	enter(&d->state);
+	d->dies = true;
+	leave(d, 0);
+}
+
+bool state_disk_dead(struct state_disk *d)
+{
+	enter(&d->state);
+	bool dead = d->dead;
+	leave(d, 0);
+	return dead;
 }
 
 void state_disk_full(struct state_disk *d, bool full)

@@ -42,9 +42,12 @@ static void given(void *arg, struct pb_delivery *d)
 	model_given(arg, d);
 }
 
+/* When the process ends during a commit, nobody is told. */
 static void settled(void *arg, void *token, enum pb_outcome outcome)
 {
-	model_settled(arg, (size_t)(uintptr_t)token - 1, outcome);
+	const struct model *m = arg;
+	if (!lab_over(m->lab))
+		model_settled(arg, (size_t)(uintptr_t)token - 1, outcome);
 }
 
 static void emit(struct life *life, unsigned source, unsigned n)
@@ -81,6 +84,19 @@ static void check_modes(const struct life *life)
 static void crash(struct life *life)
 {
 	lab_crash(life->lab);
+	model_died(&life->model);
+	start(life);
+	check_modes(life);
+}
+
+/* The process has ended: the machine with it, or what is written stays. */
+static void begin_again(struct life *life)
+{
+	if (!life->lab->ended || state_disk_dead(life->lab->state_disk)) {
+		crash(life);
+		return;
+	}
+	lab_close(life->lab);
 	model_died(&life->model);
 	start(life);
 	check_modes(life);
@@ -143,12 +159,15 @@ static void come_to_rest(struct life *life)
 			model_answer(&life->model, 0, 0);
 			more = true;
 		}
+		if (lab_over(life->lab))
+			break;
 		if (more || !inbox_empty(&life->lab->d->router.inbox))
 			continue;
 		life->model.all_well = false;
 		return;
 	}
-	expect(false, "the engine does not come to rest");
+	life->model.all_well = false;
+	expect(lab_over(life->lab), "the engine does not come to rest");
 }
 
 static void restart(struct life *life)
@@ -157,7 +176,11 @@ static void restart(struct life *life)
 	for (size_t i = 0; i < d->n_feeds; i++)
 		feed_commit(d->feeds[i]);
 	come_to_rest(life);
+	if (lab_over(life->lab))
+		return;
 	save_last(&d->router);
+	if (lab_over(life->lab))
+		return;
 	lab_close(life->lab);
 	model_died(&life->model);
 	start(life);
@@ -168,10 +191,12 @@ static void checkpoint(struct life *life)
 {
 	come_to_rest(life);
 	model_mark(&life->model);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < 60 && !lab_over(life->lab); i++) {
 		clock_manual_advance(&life->lab->clock, 50);
 		come_to_rest(life);
 	}
+	if (lab_over(life->lab))
+		return;
 	model_freeze(&life->model);
 	for (size_t i = 0; i < life->lab->d->router.n_outlets; i++)
 		life->modes[i] = life->lab->d->router.outlets[i]->stand.mode;
@@ -237,6 +262,18 @@ static void step(struct life *life, const struct step *s)
 	case STATE_FULL:
 		state_disk_fail(life->lab->state_disk, ENOSPC, false);
 		break;
+	case POWER:
+		journal_disk_die(life->lab->journal_disk, s->a + 1);
+		break;
+	case POWER_SAVE:
+		state_disk_die(life->lab->state_disk, s->a != 0);
+		break;
+	case BAD_DISK:
+		journal_disk_fail(life->lab->journal_disk, EIO, s->a != 0);
+		break;
+	case BAD_STATE:
+		state_disk_fail(life->lab->state_disk, EIO, s->a != 0);
+		break;
 	default:
 		checkpoint(life);
 	}
@@ -266,11 +303,34 @@ static void check_bounds(const struct life *life)
 	}
 }
 
+static void mend_disks(struct lab *lab)
+{
+	journal_disk_room(lab->journal_disk, UINT64_MAX);
+	journal_disk_die(lab->journal_disk, 0);
+	journal_disk_fail(lab->journal_disk, 0, false);
+	state_disk_fail(lab->state_disk, 0, false);
+}
+
+/* In the end all receivers are well and enabled, and there is room. */
+static void end_well(struct life *life)
+{
+	for (unsigned i = 0; i < 3; i++)
+		set_sink(life, i, SINK_ENABLED);
+	for (size_t i = 0; i < life->lab->d->n_feeds; i++)
+		feed_commit(life->lab->d->feeds[i]);
+	for (int i = 0; i < 40; i++) {
+		come_to_rest(life);
+		clock_manual_advance(&life->lab->clock, 30000);
+	}
+	expect(!lab_over(life->lab), "the process ended although nothing failed");
+}
+
 void story_live(const struct story *story)
 {
 	luck = story->seed;
 	struct life life = { .lab = lab_new(), .story = story };
 	life.lab->journal_options.segment_size = 4096;
+	life.lab->fails = true;
 	life.lab->journal_options.max_size = story->max_size;
 	model_init(&life.model, life.lab, story->seed);
 	start(&life);
@@ -279,19 +339,16 @@ void story_live(const struct story *story)
 		if (life.model.trace)
 			fprintf(stderr, "step %zu\n", i + 1);
 		step(&life, &story->steps[i]);
+		if (lab_over(life.lab))
+			begin_again(&life);
 		check_bounds(&life);
 		check_disabled(&life);
 	}
-	/* In the end all receivers are well and enabled, and there is room. */
-	for (unsigned i = 0; i < 3; i++)
-		set_sink(&life, i, SINK_ENABLED);
-	journal_disk_room(life.lab->journal_disk, UINT64_MAX);
-	for (size_t i = 0; i < life.lab->d->n_feeds; i++)
-		feed_commit(life.lab->d->feeds[i]);
-	for (int i = 0; i < 40; i++) {
-		come_to_rest(&life);
-		clock_manual_advance(&life.lab->clock, 30000);
-	}
+	mend_disks(life.lab);
+	router_turn(&life.lab->d->router);	/* which may yet hear of a failed save */
+	if (lab_over(life.lab))
+		begin_again(&life);
+	end_well(&life);
 	checkpoint(&life);
 	model_ended(&life.model);
 	lab_free(life.lab);

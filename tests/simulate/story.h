@@ -25,6 +25,10 @@ enum deed {
 	DISK_FULL,	/* the journal's disk */
 	DISK_ROOM,
 	STATE_FULL,	/* the state's next save finds no room */
+	POWER,		/* it fails while the journal is changed; a: how many changes from now */
+	POWER_SAVE,	/* it fails in the next save; a: whether that is on disk all the same */
+	BAD_DISK,	/* the journal's next write or sync fails; a: which. The process ends */
+	BAD_STATE,	/* the next save fails; a: whether it is on disk all the same. The process ends */
 	REPLAY,		/* a: which dead letter is the first, b: how many more */
 	PURGE,		/* likewise */
 	SINK,		/* a: which sink, b: its mode */

@@ -36,6 +36,8 @@ struct lab {
 	struct config *config;
 	struct dispatch_env env;
 	struct dispatch *d;
+	bool ended;		/* the engine has ended its process: it is to be closed, nothing of it counts */
+	bool fails;		/* a start may fail, since a disk does */
 	struct lab_sink sinks[4];	/* by the digit at the end of the section's name */
 	char settled[4096];		/* "TOKEN:OUTCOME " for each unit */
 	/* In their place, when set: told of each delivery (which is then the hook's to answer) and each unit. */
@@ -47,7 +49,8 @@ struct lab {
 /* Disks and clock; the engine comes with lab_start(). */
 struct lab *lab_new(void);
 void lab_free(struct lab *);
-/* The engine on what the disks hold, for the configuration; lab_start() takes turns until it rests. */
+/* The engine on what the disks hold, for the configuration; lab_start() takes turns until it rests. A start that the
+ * machine, or a failing disk, does not survive is followed by another. */
 void lab_start(struct lab *, const char *ini);
 void lab_start_only(struct lab *, const char *ini);
 /* Can the engine be made of what the disks hold? It is freed at once. */
@@ -56,6 +59,8 @@ bool lab_try_start(struct lab *, const char *ini);
 void lab_start_broken(struct lab *, const char *ini);
 /* Free the engine as it is: nothing more is saved. */
 void lab_close(struct lab *);
+/* Is the process over: has the engine ended it, or the machine died? */
+bool lab_over(struct lab *);
 /* An orderly end, or (the disks forget what is not synced) a crash. */
 void lab_stop(struct lab *);
 void lab_crash(struct lab *);
