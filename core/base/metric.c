@@ -58,6 +58,13 @@ void metric_set_close(struct metric_set *set)
 	*set = (struct metric_set){ 0 };
 }
 
+void metric_set_hide(struct metric_set *set, bool hide)
+{
+	pthread_mutex_lock(&set->in->lock);
+	set->hidden = hide;
+	pthread_mutex_unlock(&set->in->lock);
+}
+
 static struct pb_metric *metric_new(const char *name, const char *help, bool gauge)
 {
 	struct pb_metric *metric = xcalloc(1, sizeof *metric);
@@ -87,7 +94,7 @@ void metrics_each(struct metrics *m, void (*each)(void *arg, const struct metric
 {
 	pthread_mutex_lock(&m->lock);
 	for (const struct metric_set *set = m->first; set != NULL; set = set->next)
-		for (const struct pb_metric *metric = set->first; metric != NULL;
+		for (const struct pb_metric *metric = set->hidden ? NULL : set->first; metric != NULL;
 		     metric = metric->next)
 			each(arg, set, metric);
 	pthread_mutex_unlock(&m->lock);

@@ -26,6 +26,7 @@ struct metric_set {
 	struct metrics *in;
 	const char *kind, *instance, *plugin;	/* labels: the owner's strings */
 	struct pb_metric *first;
+	bool hidden;		/* left out by metrics_each() */
 };
 
 struct metrics {
@@ -42,10 +43,12 @@ void metric_set_open(struct metric_set *, struct metrics *, const char *kind,
 		     const char *instance, const char *plugin);
 /* Take the set out and free its metrics, which nobody may touch any more. [any] */
 void metric_set_close(struct metric_set *);
+/* Of two sets with the same labels only one is shown. [any] */
+void metric_set_hide(struct metric_set *, bool hide);
 /* The set's metric of that name, made when it is not there yet; a name is a counter or a gauge,
  * never both. Never NULL: out of memory ends the process. [any] */
 struct pb_metric *metric_get(struct metric_set *, const char *name, const char *help, bool gauge);
-/* Call `each` for every metric under the lock: it must not open, close or get. [any] */
+/* Call `each` for every metric that is not hidden, under the lock: it must not open, close or get. [any] */
 void metrics_each(struct metrics *, void (*each)(void *arg, const struct metric_set *,
 						  const struct pb_metric *), void *arg);
 

@@ -317,6 +317,8 @@ struct config *config_load(const char *path, const struct config_plugins *plugin
 	config->files = files_read(path, report);
 	load_core(&l, path);
 	load_instances(&l);
+	for (size_t i = 0; i < config->n_instances; i++)
+		config->instances[i]->owner = config;
 	sort_instances(config);
 	load_routes(&l);
 	config_check(config, report);
@@ -333,7 +335,7 @@ void config_instance_free(struct config_instance *in)
 	free(in);
 }
 
-static void route_free(struct config_route *route)
+void config_route_free(struct config_route *route)
 {
 	free(route->name);
 	free(route->title);
@@ -349,7 +351,7 @@ void config_free(struct config *config)
 	if (config == NULL)
 		return;
 	for (size_t i = 0; i < config->n_routes; i++)
-		route_free(config->routes[i]);
+		config_route_free(config->routes[i]);
 	free(config->routes);
 	for (size_t i = 0; i < config->n_instances; i++)
 		config_instance_free(config->instances[i]);

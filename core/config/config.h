@@ -41,6 +41,13 @@ struct config_instance {
 	bool builtin;			/* `patchbay`: no section, no shared object */
 	bool sound;	/* nothing of its section is wrong; else `options` may be NULL */
 	bool own_sound;	/* all that its plugin's table declares is as it should be */
+	/* Over a reload. */
+	struct config_instance *other;	/* its counterpart: config_compare() */
+	struct config *owner;	/* whose it is */
+	bool same;		/* the new one of two that are alike */
+	bool kept;		/* the old one of them: it goes on */
+	bool broken;		/* what was made of it does not run: it is made again */
+	void *live;		/* what was made of it: its user's */
 };
 
 struct config_route {
@@ -71,6 +78,7 @@ void config_free(struct config *);
 struct config_instance *config_instance_read(enum config_kind, struct section *,
 					     const struct config_plugins *, struct report *);
 void config_instance_free(struct config_instance *);
+void config_route_free(struct config_route *);
 struct config_instance *config_find(const struct config *, enum config_kind, const char *name);
 
 /* The core's own tables. [patchbay]: state, include, plugin_dir, max_size, max_event,

@@ -307,6 +307,20 @@ struct place options_place(const struct options *options, const char *name)
 	return entry == NULL ? options->place : entry->place;
 }
 
+bool options_same(const struct options *a, const struct options *b, const char *name)
+{
+	const struct entry *x = entry_find(a, name), *y = entry_find(b, name);
+	return x == NULL || y == NULL ? x == y : value_equal(&x->value, &y->value);
+}
+
+void options_move(struct options *to, const struct options *from)
+{
+	assert(options_equal(to, from));
+	to->place = from->place;
+	for (size_t i = 0; i < to->n; i++)
+		to->entries[i].place = from->entries[i].place;
+}
+
 bool options_equal(const struct options *a, const struct options *b)
 {
 	CHECK_OBJ(a, OPTIONS_MAGIC);

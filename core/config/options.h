@@ -66,6 +66,10 @@ struct place options_place(const struct options *, const char *name);
 bool options_own_sound(const struct options *);
 /* True when both hold the same values: an unchanged section over a reload. */
 bool options_equal(const struct options *, const struct options *);
+/* Is the one option's value the same in both? */
+bool options_same(const struct options *, const struct options *, const char *name);
+/* Of equal ones: `to` stands where `from` was written. Nobody else may ask for places meanwhile. */
+void options_move(struct options *to, const struct options *from);
 /* Move every entry of `err` to the report at the option's own line or the section's. One about
  * an option that is secret, or came from a ${…}, has "(secret)" where it quotes its value. */
 void options_report(const struct options *, const char *title, struct pb_error *err,

@@ -63,7 +63,7 @@ static void wake(const struct alarms *a)
 
 void alarms_tell(struct alarms *a, const char *type, int64_t time_ms, const char *name, ...)
 {
-	if (!a->wanted)
+	if (!atomic_load(&a->wanted))
 		return;
 	struct alarm *alarm = xcalloc(1, sizeof *alarm);
 	va_list args;

@@ -10,6 +10,7 @@
 #define DISPATCH_ALARMS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,7 +33,7 @@ struct alarms {
 	struct alarm *first, **last;
 	size_t n;
 	uint64_t lost;		/* since the start */
-	bool wanted;		/* some route takes them; set before any thread runs */
+	_Atomic bool wanted;	/* some route takes them */
 	int wake_fd;
 };
 

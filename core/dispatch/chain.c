@@ -30,7 +30,7 @@ void parts_free(struct parts *p)
 	*p = (struct parts){ 0 };
 }
 
-void stage_init(struct stage *st, const struct config_instance *in, struct plugin_use *use,
+void stage_init(struct stage *st, struct config_instance *in, struct plugin_use *use,
 		const struct instance_env *env)
 {
 	*st = (struct stage){ .config = in, .n_workers = (size_t)options_int(in->options, "workers") };

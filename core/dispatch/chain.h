@@ -53,7 +53,7 @@ struct stage_worker {
 };
 
 struct stage {
-	const struct config_instance *config;
+	struct config_instance *config;
 	struct stage_worker *workers;
 	size_t n_workers;
 	pthread_mutex_t lock;		/* guards the queue and `stopping` */
@@ -65,7 +65,7 @@ struct stage {
 };
 
 /* Workers without threads, their instances not opened. All arguments must outlive it. */
-void stage_init(struct stage *, const struct config_instance *, struct plugin_use *,
+void stage_init(struct stage *, struct config_instance *, struct plugin_use *,
 		const struct instance_env *);
 /* Instances must be closed and threads ended; jobs left in the queue are freed. */
 void stage_fini(struct stage *);

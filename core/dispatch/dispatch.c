@@ -7,69 +7,50 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "dispatch/engine.h"
+#include "dispatch/build.h"
 #include "dispatch/recover.h"
 
-static struct plugin_use *use_of(struct dispatch *d, struct loader *loader,
-				 const struct config_instance *in, struct pb_error *err)
+#define BURY_MS 100	/* what has answered all, but is not back yet, is waited for; else the next time */
+
+void dispatch_add_writer(struct dispatch *d, struct sender *s)
 {
-	const struct pb_plugin *plugin = in->builtin ? &alarms_plugin : loader_find(loader, in->plugin, err);
-	for (size_t i = 0; i < d->n_uses && plugin != NULL; i++)
-		if (plugin_use_plugin(d->uses[i]) == plugin)
-			return d->uses[i];
-	if (plugin == NULL)
-		return NULL;
-	d->uses = xrealloc(d->uses, d->n_uses + 1, sizeof(struct plugin_use *));
-	return d->uses[d->n_uses++] = plugin_use_new(plugin, &d->env.instance);
+	d->writers = xrealloc(d->writers, d->n_writers + 1, sizeof(struct sender *));
+	d->writers[d->n_writers++] = s;
 }
 
-static void add_feeds(struct dispatch *d, const struct config_instance *in, struct plugin_use *use)
+static void add_feeds(struct dispatch *d, struct config_instance *in, struct plugin_use *use)
 {
-	unsigned n = (unsigned)options_int(in->options, "workers");
+	size_t n;
+	struct feed **feeds = build_feeds(d, in, use, &n);
 	d->feeds = xrealloc(d->feeds, d->n_feeds + n, sizeof(struct feed *));
-	struct feed *first = NULL;
-	for (unsigned i = 0; i < n; i++) {
-		struct feed *f = xcalloc(1, sizeof *f);
-		feed_init(f, in, use, &d->env.instance, i);
-		f->self.first = first != NULL ? &first->self : NULL;
-		first = first != NULL ? first : f;
-		f->commit = &d->commit;
-		f->state = d->env.state;
-		f->alarms = &d->alarms;
-		d->alarms.wanted = d->alarms.wanted || in->builtin;
-		d->feeds[d->n_feeds++] = f;
-	}
+	memcpy(d->feeds + d->n_feeds, feeds, n * sizeof(struct feed *));
+	d->n_feeds += n;
+	free(feeds);
+	if (in->builtin)
+		atomic_store(&d->alarms.wanted, true);
 }
 
-static void add_outlet(struct dispatch *d, const struct config_instance *in, struct plugin_use *use)
+static void add_outlet(struct dispatch *d, struct config_instance *in, struct plugin_use *use)
 {
 	struct router *r = &d->router;
-	struct outlet *o = xcalloc(1, sizeof *o);
-	outlet_init(o, in, use, &d->env.instance, r, &r->inbox);
+	struct outlet *o = build_outlet(d, in, use);
+	sender_add(o->sender, o);
 	r->outlets = xrealloc(r->outlets, r->n_outlets + 1, sizeof(struct outlet *));
 	r->outlets[r->n_outlets++] = o;
-	struct sender *s = &d->submitter;
-	if (!o->async) {
-		s = xcalloc(1, sizeof *s);
-		sender_init(s, in->name);
-		d->writers = xrealloc(d->writers, d->n_writers + 1, sizeof(struct sender *));
-		d->writers[d->n_writers++] = s;
-	}
-	sender_add(s, o);
+	if (!o->async)
+		dispatch_add_writer(d, o->sender);
 }
 
-static void add_stage(struct dispatch *d, const struct config_instance *in, struct plugin_use *use)
+static void add_stage(struct dispatch *d, struct config_instance *in, struct plugin_use *use)
 {
-	struct stage *st = xcalloc(1, sizeof *st);
-	stage_init(st, in, use, &d->env.instance);
 	d->stages = xrealloc(d->stages, d->n_stages + 1, sizeof(struct stage *));
-	d->stages[d->n_stages++] = st;
+	d->stages[d->n_stages++] = build_stage(d, in, use);
 }
 
-static bool add_instance(struct dispatch *d, const struct config_instance *in, struct loader *loader,
+static bool add_instance(struct dispatch *d, struct config_instance *in, struct loader *loader,
 			 struct pb_error *err)
 {
-	struct plugin_use *use = use_of(d, loader, in, err);
+	struct plugin_use *use = build_use(d, loader, in, err);
 	if (use == NULL)
 		return false;
 	if (in->kind == CONFIG_SOURCE)
@@ -81,36 +62,13 @@ static bool add_instance(struct dispatch *d, const struct config_instance *in, s
 	return true;
 }
 
-static struct outlet *find_outlet(struct dispatch *d, const struct config_instance *in)
-{
-	for (size_t i = 0; i < d->router.n_outlets; i++)
-		if (d->router.outlets[i]->config == in)
-			return d->router.outlets[i];
-	abort();	/* the configuration's names are resolved */
-}
-
-static struct stage *find_stage(struct dispatch *d, const struct config_instance *in)
-{
-	for (size_t i = 0; i < d->n_stages; i++)
-		if (d->stages[i]->config == in)
-			return d->stages[i];
-	abort();
-}
-
 static struct route *add_route(struct dispatch *d, struct config_route *config)
 {
 	struct router *r = &d->router;
-	struct route *route = xcalloc(1, sizeof *route);
-	route->config = config;
-	route->n_stages = config->n_filters;
-	route->stages = xcalloc(route->n_stages, sizeof(struct stage *));
-	for (size_t i = 0; i < route->n_stages; i++)
-		route->stages[i] = find_stage(d, config->filters[i]);
-	route->n_lanes = config->n_to;
-	route->lanes = xcalloc(route->n_lanes, sizeof(struct lane *));
+	struct route *route = build_route(config);
 	r->lanes = xrealloc(r->lanes, r->n_lanes + route->n_lanes, sizeof(struct lane *));
 	for (size_t i = 0; i < route->n_lanes; i++) {
-		struct outlet *o = find_outlet(d, config->to[i]);
+		struct outlet *o = build_live(config->to[i]);
 		route->lanes[i] = r->lanes[r->n_lanes++] = lane_new(r, route, o);
 		outlet_add_lane(o, route->lanes[i]);
 	}
@@ -123,10 +81,14 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	struct dispatch *d = xcalloc(1, sizeof *d);
 	struct router *r = &d->router;
 	d->env = *env;
+	pthread_mutex_init(&d->readers, NULL);
 	router_init(r, env->instance.clock, env->journal, env->state, env->memory);
 	r->max_size = env->max_size;
 	r->commit = &d->commit;
 	r->alarms = &d->alarms;
+	r->retired = &d->retired;
+	r->wake = env->wake;
+	r->wake_arg = env->wake_arg;
 	alarms_init(&d->alarms);
 	commit_init(&d->commit, env->journal, &r->inbox, &r->watermarks);
 	d->commit.alarms = &d->alarms;
@@ -134,6 +96,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	d->commit.ending = env->ending;
 	sender_init(&d->submitter, "submit");
 	d->started_ms = clock_wall(env->instance.clock);
+	atomic_init(&d->loaded_ms, d->started_ms);
 	bool ok = true;
 	for (size_t i = 0; i < config->n_instances && ok; i++)
 		ok = add_instance(d, config->instances[i], loader, err);
@@ -147,15 +110,6 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 		return d;
 	dispatch_free(d);
 	return NULL;
-}
-
-static void open_one(struct pb_self *self, struct report *report)
-{
-	struct pb_error err;
-	error_init(&err);
-	if (!instance_open(self, &err))
-		options_report(self->options, self->title, &err, report);
-	error_free(&err);
 }
 
 static void close_all(struct dispatch *d)
@@ -181,12 +135,11 @@ bool dispatch_open(struct dispatch *d, struct report *report)
 {
 	unsigned before = report->errors;
 	for (size_t i = 0; i < d->router.n_outlets; i++)
-		open_one(&d->router.outlets[i]->self, report);
+		build_open(&d->router.outlets[i]->self, report);
 	for (size_t i = 0; i < d->n_stages; i++)
-		for (size_t k = 0; k < d->stages[i]->n_workers; k++)
-			open_one(&d->stages[i]->workers[k].self, report);
+		build_open_stage(d->stages[i], report);
 	for (size_t i = 0; i < d->n_feeds; i++)
-		open_one(&d->feeds[i]->self, report);
+		build_open(&d->feeds[i]->self, report);
 	if (report->errors == before)
 		close_removed(d, report);
 	if (report->errors == before)
@@ -214,13 +167,45 @@ int dispatch_start(struct dispatch *d)
 	return failed;
 }
 
-void dispatch_reopen(struct dispatch *d)
+int dispatch_on_router(struct dispatch *d, struct inbox_call *call)
 {
+	return (d->env.on_router != NULL ? d->env.on_router : inbox_call)(&d->router.inbox, call);
+}
+
+void dispatch_bury(struct dispatch *d)
+{
+	retire_bury(d, clock_mono(d->env.instance.clock) + BURY_MS);
+}
+
+void dispatch_read_begin(struct dispatch *d)
+{
+	pthread_mutex_lock(&d->readers);
+}
+
+void dispatch_read_end(struct dispatch *d)
+{
+	pthread_mutex_unlock(&d->readers);
+}
+
+struct reopen_call {
+	struct inbox_call call;
+	struct dispatch *d;
+};
+
+static void reopen(struct inbox_call *call)
+{
+	struct dispatch *d = ((struct reopen_call *)call)->d;
 	sender_reopen(&d->submitter);
 	for (size_t i = 0; i < d->n_writers; i++)
 		sender_reopen(d->writers[i]);
 	for (size_t i = 0; i < d->n_feeds; i++)
 		feed_reopen(d->feeds[i]);
+}
+
+void dispatch_reopen(struct dispatch *d)
+{
+	struct reopen_call rc = { .call.run = reopen, .d = d };
+	dispatch_on_router(d, &rc.call);
 }
 
 struct metrics *dispatch_metrics(struct dispatch *d)
@@ -233,29 +218,21 @@ void dispatch_free(struct dispatch *d)
 	struct router *r = &d->router;
 	close_all(d);
 	/* Jobs in the stages hold slots of lanes: first those. */
-	for (size_t i = 0; i < d->n_stages; i++) {
-		stage_fini(d->stages[i]);
-		free(d->stages[i]);
-	}
-	for (size_t i = 0; i < d->n_feeds; i++) {
-		feed_fini(d->feeds[i]);
-		free(d->feeds[i]);
-	}
-	for (size_t i = 0; i < d->n_writers; i++) {
-		sender_fini(d->writers[i]);
-		free(d->writers[i]);
-	}
+	for (size_t i = 0; i < d->n_stages; i++)
+		build_free_stage(d->stages[i]);
+	retire_free(d);
+	for (size_t i = 0; i < d->n_feeds; i++)
+		build_free_feed(d->feeds[i]);
+	for (size_t i = 0; i < r->n_outlets; i++)
+		build_free_outlet(r->outlets[i]);
 	sender_fini(&d->submitter);
-	for (size_t i = 0; i < r->n_outlets; i++) {
-		outlet_fini(r->outlets[i]);
-		free(r->outlets[i]);
-	}
 	/* Their threads may be on their way out of an answer: before what that touches. */
 	for (size_t i = 0; i < d->n_uses; i++)
 		plugin_use_free(d->uses[i]);
 	commit_fini(&d->commit);
 	alarms_fini(&d->alarms);
 	router_fini(r);
+	pthread_mutex_destroy(&d->readers);
 	free(d->uses);
 	free(d->feeds);
 	free(d->stages);

@@ -20,6 +20,8 @@
 #include "state/state.h"
 
 struct dispatch;
+struct inbox;
+struct inbox_call;
 
 struct dispatch_env {
 	struct instance_env instance;
@@ -29,6 +31,11 @@ struct dispatch_env {
 	size_t memory;			/* bytes of committed events kept for the router */
 	struct ending ending;		/* of the process, on an I/O error */
 	int64_t shutdown_ms;		/* what is in flight at a stop gets this long */
+	/* Optional: something that an earlier configuration left behind has ended: call dispatch_bury(). [the router's thread] */
+	void (*wake)(void *arg);
+	void *wake_arg;
+	/* Where there is no router's thread: run the call, and return when it is done. NULL: inbox_call(). */
+	int (*on_router)(struct inbox *, struct inbox_call *);
 };
 
 /* Build the engine for a checked configuration, and bring the state up to the journal. Both and what `env`
@@ -45,6 +52,12 @@ int dispatch_start(struct dispatch *);
 bool dispatch_stop(struct dispatch *);
 /* Close what is open and free; after dispatch_stop(), or when it was never started. */
 void dispatch_free(struct dispatch *);
+/* Close and free what earlier configurations left behind and has ended. Main thread. */
+void dispatch_bury(struct dispatch *);
+/* What dispatch_status(), dispatch_ages() and dispatch_sinks() tell points into the configuration: whoever reads it holds this
+ * meanwhile, which only puts off the end of an earlier one. [any but the router's] */
+void dispatch_read_begin(struct dispatch *);
+void dispatch_read_end(struct dispatch *);
 /* SIGHUP: every instance opens again by name what it holds. [any] */
 void dispatch_reopen(struct dispatch *);
 /* What its instances register their own counters in. [any] */

@@ -25,11 +25,11 @@
 #define RESTART_FIRST 1000
 #define RESTART_LONGEST 60000
 
-void feed_init(struct feed *f, const struct config_instance *in, struct plugin_use *use,
+void feed_init(struct feed *f, struct config_instance *in, struct plugin_use *use,
 	       const struct instance_env *env, unsigned worker)
 {
 	*f = (struct feed){
-		.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.config = in, .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 		.open.records = BUF_INIT(EMISSION_MAX), .closed.records = BUF_INIT(EMISSION_MAX),
 		.marks = BUF_INIT(EMISSION_MAX),
 	};
@@ -377,6 +377,22 @@ static void *run(void *arg)
 	}
 	atomic_store(&f->doing, "stopped");
 	return NULL;
+}
+
+void feed_inherit(struct feed *f, const struct feed *old)
+{
+	struct mark_entry *m, *next;
+	HASH_ITER(hh, old->marks_kept, m, next)
+		mark_put(&f->marks_kept, m->key, (struct pb_span){ m->value, m->value_len });
+	atomic_fetch_add(&f->accepted, atomic_load(&old->accepted));
+	atomic_fetch_add(&f->refused, atomic_load(&old->refused));
+	atomic_fetch_add(&f->restarts, atomic_load(&old->restarts));
+}
+
+void feed_rewind(struct feed *f)
+{
+	atomic_store(&f->stopping, false);
+	f->stop_seen = false;
 }
 
 int feed_start(struct feed *f)

@@ -51,6 +51,7 @@ struct alarms;
 
 struct feed {
 	struct pb_self self;
+	struct config_instance *config;
 	uint32_t number;		/* the source's, in the names table */
 	struct commit *commit;
 	struct state *state;
@@ -74,9 +75,13 @@ struct feed {
 };
 
 /* Make ready; the instance is the caller's to open. */
-void feed_init(struct feed *, const struct config_instance *, struct plugin_use *,
+void feed_init(struct feed *, struct config_instance *, struct plugin_use *,
 	       const struct instance_env *, unsigned worker);
 void feed_fini(struct feed *);
+/* It goes on where `old` stopped: marks that are not in the state yet, what was counted. Neither has a thread. */
+void feed_inherit(struct feed *, const struct feed *old);
+/* It was stopped, and may be opened and started again. */
+void feed_rewind(struct feed *);
 /* Start the thread that calls run(). 0 or -errno. */
 int feed_start(struct feed *);
 /* Ask run() to end. [any] */

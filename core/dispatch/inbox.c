@@ -26,6 +26,13 @@ void inbox_fini(struct inbox *in)
 	pthread_cond_destroy(&in->called);
 }
 
+void inbox_limit(struct inbox *in, size_t limit)
+{
+	pthread_mutex_lock(&in->lock);
+	in->limit = limit;
+	pthread_mutex_unlock(&in->lock);
+}
+
 /* The stack's newest-first to oldest-first. */
 static struct pb_delivery *oldest_first(struct pb_delivery *d)
 {

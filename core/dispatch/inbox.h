@@ -71,6 +71,8 @@ struct intake {
 void inbox_init(struct inbox *, size_t limit);
 /* Nobody may use it any more; what is left in it must have been taken. */
 void inbox_fini(struct inbox *);
+/* Another limit. [any] */
+void inbox_limit(struct inbox *, size_t limit);
 /* The router's thread. */
 void inbox_take(struct inbox *, struct intake *);
 /* Free committed events and jobs that nobody will take. */

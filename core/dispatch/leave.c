@@ -94,7 +94,7 @@ static void piece_is_saved(struct lane *lane)
 	lane->leaving.save = 0;
 }
 
-static void finish_pieces(struct router *r)
+void leave_settle(struct router *r)
 {
 	for (size_t i = 0; i < r->n_leaving; i++)
 		if (r->leaving[i]->leaving.save != 0 && save_is_done(r, r->leaving[i]->leaving.save))
@@ -246,7 +246,7 @@ static void forget(struct lane *lane)
 bool leave_turn(struct router *r)
 {
 	bool more = false;
-	finish_pieces(r);
+	leave_settle(r);
 	for (size_t i = 0; i < r->n_leaving && !r->leave_paused && !r->draining; ) {
 		struct lane *lane = r->leaving[i];
 		if (lane->leaving.begun && lane->leaving.save == 0 && lane->yield_next == 0 && !r->start_unsaved)

@@ -35,6 +35,8 @@ void leave_begin(struct lane *, uint64_t barrier);
 void leave_go_on(struct lane *);
 /* The configuration has it again, from `barrier` on; not while a piece is under way. What is not dead yet is delivered. */
 void leave_return(struct lane *, struct route *, struct outlet *, uint64_t barrier);
+/* Let the lanes' places pass the pieces that are on disk. */
+void leave_settle(struct router *);
 /* Is a piece of any lane on its way to the disk? */
 bool leave_is_busy(const struct router *);
 /* A turn's piece of each; lanes that have left are freed. True when there is more to do at once. */

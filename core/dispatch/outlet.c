@@ -42,7 +42,7 @@ static size_t batch_limit(const struct config_instance *in, const struct pb_sink
 	return options_isset(in->options, "max_in_flight") && out < most ? out : most;
 }
 
-void outlet_init(struct outlet *o, const struct config_instance *in, struct plugin_use *use,
+void outlet_init(struct outlet *o, struct config_instance *in, struct plugin_use *use,
 		 const struct instance_env *env, struct router *router, struct inbox *inbox)
 {
 	const struct pb_sink *sink = plugin_use_plugin(use)->sink;
@@ -86,6 +86,38 @@ void outlet_remove_lane(struct outlet *o, const struct lane *lane)
 		at++;
 	o->lanes[at] = o->lanes[--o->n_lanes];
 	o->turn = 0;
+}
+
+/* Whatever was wrong may be put right. */
+static void succeed_breaker(struct outlet *o, const struct breaker *old)
+{
+	struct breaker *b = &o->breaker;
+	b->state = old->state == BREAKER_PROBING ? BREAKER_OPEN : old->state;
+	b->failures = old->failures;
+	b->trips = old->trips;
+	b->ramp = old->ramp;
+	b->until = router_now(o->router);
+	outlet_open_again(o);
+}
+
+void outlet_succeed(struct outlet *o, const struct outlet *old)
+{
+	int64_t disable_after = o->stand.disable_after;
+	o->stand = old->stand;
+	o->stand.disable_after = disable_after;
+	succeed_breaker(o, &old->breaker);
+	if (o->bucket.tokens > old->bucket.tokens && old->bucket.rate.count > 0)
+		o->bucket.tokens = old->bucket.tokens;
+	o->delivered = old->delivered;
+	o->failed = old->failed;
+	memcpy(o->answers, old->answers, sizeof o->answers);
+	o->opened = old->opened;
+	o->latency = old->latency;
+	o->attempts = old->attempts;
+	o->failing = old->failing;
+	o->said = old->said;
+	o->said_ms = old->said_ms;
+	memcpy(o->reason, old->reason, sizeof o->reason);
 }
 
 /* The next lane in turn that has something to send. */

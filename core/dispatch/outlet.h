@@ -21,7 +21,7 @@ struct sender;
 
 struct outlet {
 	struct pb_self self;
-	const struct config_instance *config;
+	struct config_instance *config;
 	struct router *router;
 	struct inbox *inbox;
 	struct sender *sender;
@@ -54,13 +54,16 @@ struct outlet {
 };
 
 /* Without a lane; its instance is not opened. All arguments must outlive it. */
-void outlet_init(struct outlet *, const struct config_instance *, struct plugin_use *,
+void outlet_init(struct outlet *, struct config_instance *, struct plugin_use *,
 		 const struct instance_env *, struct router *, struct inbox *);
 /* Its instance must be closed and nothing be in flight. */
 void outlet_fini(struct outlet *);
 /* The lane leads here, and does so no more. The router's thread, or before it starts. */
 void outlet_add_lane(struct outlet *, struct lane *);
 void outlet_remove_lane(struct outlet *, const struct lane *);
+/* It takes the place of `old`, which had its name: what was decided of the sink, how it did and what was counted is its now.
+ * One that was held is tried at once. The router's thread. */
+void outlet_succeed(struct outlet *, const struct outlet *old);
 /* Send what may go out now. The router's thread. */
 void outlet_pump(struct outlet *);
 /* Say it, once, when the plugin stays in a call for longer than `timeout`. */

@@ -12,6 +12,7 @@
 #include "base/step.h"
 #include "base/thread.h"
 #include "dispatch/alarms.h"
+#include "dispatch/retire.h"
 #include "event/event.h"
 
 #define TICK 1000	/* ms */
@@ -39,6 +40,15 @@ static bool something_waits(const struct router *r)
 	return false;
 }
 
+static void watch_retired(struct router *r)
+{
+	const struct retired *rt = r->retired;
+	if (rt == NULL)
+		return;		/* a test of the router alone */
+	retire_watch(rt);
+	r->wake_due = r->wake_due || rt->n_outlets + rt->n_stages + rt->n_routes > 0;
+}
+
 static void tick(struct timer *t)
 {
 	struct router *r = CONTAINER_OF(t, struct router, tick);
@@ -57,6 +67,7 @@ static void tick(struct timer *t)
 	for (size_t i = 0; i < r->n_lanes; i++)
 		if (r->lanes[i]->covered != NULL)
 			lane_uncover(r->lanes[i]);
+	watch_retired(r);
 	log_flush();
 	timer_set(&r->timers, t, router_now(r) + TICK);
 }
@@ -355,6 +366,9 @@ int64_t router_turn(struct router *r)
 	pump(r);
 	publish(r);
 	note_drained(r);
+	if (r->wake_due && r->wake != NULL)
+		r->wake(r->wake_arg);
+	r->wake_due = false;
 	int64_t save = save_turn(r), next = timers_next(&r->timers);
 	if (more || r->to_pump != NULL)
 		return 0;

@@ -23,6 +23,7 @@
 #include "dispatch/yield.h"
 
 struct alarms;
+struct retired;
 
 struct route {
 	struct config_route *config;
@@ -81,6 +82,10 @@ struct router {
 	struct watermarks watermarks;
 	struct commit *commit;		/* told when space returns */
 	struct alarms *alarms;
+	struct retired *retired;	/* what earlier configurations left behind */
+	void (*wake)(void *arg);	/* some of it has ended; NULL: nobody is told */
+	void *wake_arg;
+	bool wake_due;
 	struct saver saver;
 	struct timers timers;
 	struct id_gen random;

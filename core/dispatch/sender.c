@@ -27,9 +27,38 @@ void sender_fini(struct sender *s)
 
 void sender_add(struct sender *s, struct outlet *o)
 {
+	pthread_mutex_lock(&s->lock);
 	s->outlets = xrealloc(s->outlets, s->n_outlets + 1, sizeof(struct outlet *));
 	s->outlets[s->n_outlets++] = o;
-	o->sender = s;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* With the lock held. */
+static void take_out(struct sender *s, const struct outlet *o)
+{
+	for (size_t i = 0; i < s->n_outlets; i++)
+		if (s->outlets[i] == o)
+			s->outlets[i] = s->outlets[--s->n_outlets];
+}
+
+void sender_remove(struct sender *s, const struct outlet *o)
+{
+	pthread_mutex_lock(&s->lock);
+	take_out(s, o);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool sender_leave(struct sender *s, const struct outlet *o, const struct clock *clock, int64_t deadline)
+{
+	pthread_mutex_lock(&s->lock);
+	take_out(s, o);
+	s->n_leaving++;
+	for (int64_t left; atomic_load(&s->calling) == o && (left = deadline - clock_mono(clock)) > 0; )
+		cond_wait_ms(&s->ended_cond, &s->lock, left);
+	s->n_leaving--;
+	bool left = atomic_load(&s->calling) != o;
+	pthread_mutex_unlock(&s->lock);
+	return left;
 }
 
 static void answer_rest(struct batch *b)
@@ -39,12 +68,13 @@ static void answer_rest(struct batch *b)
 			delivery_answer(&b->d[i], PB_UNTRIED, 0, (struct pb_span){ NULL, 0 }, NULL);
 }
 
-static void hand_over(struct batch *b, bool stopping)
+/* The outlet may be gone once all is answered and the thread is not inside its plugin any more. */
+static void hand_over(struct sender *s, struct batch *b, bool stopping)
 {
 	const struct pb_self *self = &b->outlet->self;
 	const struct pb_sink *sink = self->plugin->sink;
-	atomic_store(&b->outlet->sender->since, clock_mono(self->env->clock));
-	atomic_store(&b->outlet->sender->calling, b->outlet);
+	atomic_store(&s->since, clock_mono(self->env->clock));
+	atomic_store(&s->calling, b->outlet);
 	if (stopping) {
 		answer_rest(b);
 	} else if (b->outlet->async) {
@@ -57,16 +87,29 @@ static void hand_over(struct batch *b, bool stopping)
 		step_at("send: written");
 		answer_rest(b);
 	}
-	atomic_store(&b->outlet->sender->calling, NULL);
+	atomic_store(&s->calling, NULL);
 	batch_unref(b);
+}
+
+/* The i-th outlet, which is then being called; NULL when there are no more. */
+static struct outlet *call_next(struct sender *s, size_t i)
+{
+	pthread_mutex_lock(&s->lock);
+	struct outlet *o = i < s->n_outlets ? s->outlets[i] : NULL;
+	atomic_store(&s->calling, o);
+	if (s->n_leaving > 0)
+		pthread_cond_broadcast(&s->ended_cond);
+	pthread_mutex_unlock(&s->lock);
+	return o;
 }
 
 static void reopen_all(struct sender *s)
 {
-	for (size_t i = 0; i < s->n_outlets; i++) {
-		const struct pb_self *self = &s->outlets[i]->self;
-		if (self->plugin->sink->reopen != NULL)
-			self->plugin->sink->reopen(self->state);
+	struct outlet *o;
+	for (size_t i = 0; (o = call_next(s, i)) != NULL; i++) {
+		atomic_store(&s->since, clock_mono(o->self.env->clock));
+		if (o->self.opened && o->self.plugin->sink->reopen != NULL)
+			o->self.plugin->sink->reopen(o->self.state);
 	}
 }
 
@@ -86,11 +129,13 @@ bool sender_step(struct sender *s)
 	bool reopen = s->reopen, stopping = s->stopping;
 	struct batch *b = take(s);
 	s->reopen = false;
+	if (s->n_leaving > 0)
+		pthread_cond_broadcast(&s->ended_cond);
 	pthread_mutex_unlock(&s->lock);
 	if (reopen)
 		reopen_all(s);
 	if (b != NULL)
-		hand_over(b, stopping);
+		hand_over(s, b, stopping);
 	return reopen || b != NULL;
 }
 

@@ -15,9 +15,9 @@
 
 struct sender {
 	const char *name;
-	pthread_mutex_t lock;		/* guards all below but the list of outlets and the thread */
+	pthread_mutex_t lock;		/* guards all below but the thread */
 	pthread_cond_t wake;
-	pthread_cond_t ended_cond;
+	pthread_cond_t ended_cond;	/* the thread has ended, or is back from a plugin while somebody waits for that */
 	struct batch *first, **last;
 	_Atomic(const struct outlet *) calling;	/* whose plugin the thread is in, NULL: none; [any] */
 	_Atomic int64_t since;		/* monotonic ms when that began */
@@ -26,6 +26,7 @@ struct sender {
 	bool ended;			/* the thread has left its loop */
 	struct outlet **outlets;	/* whose batches come here */
 	size_t n_outlets;
+	unsigned n_leaving;		/* who waits in sender_leave() */
 	pthread_t thread;
 	bool started;
 };
@@ -34,8 +35,12 @@ struct sender {
 void sender_init(struct sender *, const char *name);
 /* The thread must have ended and the queue be empty. */
 void sender_fini(struct sender *);
-/* The outlet sends by this thread. Before sender_start(). */
+/* The outlet, whose `sender` it is, is open (or will be before the thread starts), and is so no more. [any] */
 void sender_add(struct sender *, struct outlet *);
+void sender_remove(struct sender *, const struct outlet *);
+/* Nothing of the outlet is under way: take it out once the thread is not inside its plugin. False: it is until `deadline`
+ * (monotonic ms). [any other] */
+bool sender_leave(struct sender *, const struct outlet *, const struct clock *, int64_t deadline);
 /* Start the thread. 0 or -errno. */
 int sender_start(struct sender *);
 /* The batch is the sender's now. The router's thread. */

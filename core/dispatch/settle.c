@@ -359,6 +359,7 @@ void settle_answer(struct router *r, struct pb_delivery *d)
 		note_batch(r, o, b, d->code);
 		outlet_open_again(o);
 	}
+	r->wake_due = r->wake_due || (o->retired && o->in_flight == 0);
 	if (d->code == PB_OK) {
 		slot_part_delivered(slot, d->part);
 		slot->lane->delivered++;
@@ -391,6 +392,7 @@ static void filter_failed(struct router *r, struct slot *slot, const struct chai
 void settle_chained(struct router *r, struct chain_job *job)
 {
 	job->route->jobs--;
+	r->wake_due = r->wake_due || (job->route->retired && job->route->jobs == 0);
 	for (size_t i = 0; i < job->n_slots; i++) {
 		struct slot *slot = job->slots[i];
 		if (job->failed != 0) {

@@ -61,6 +61,10 @@ static void name_late_sinks(struct inbox_call *call)
 	for (size_t i = 0; i < r->n_outlets; i++)
 		if (r->outlets[i]->in_flight > 0)
 			note_late(s, r->outlets[i]->self.title, "did not answer what was in flight");
+	for (size_t i = 0; i < s->d->retired.n_outlets; i++)
+		if (s->d->retired.outlets[i]->in_flight > 0)
+			note_late(s, s->d->retired.outlets[i]->self.title,
+				  "did not answer what it had since before the reload");
 }
 
 static void on_router(struct stop *s, void (*run)(struct inbox_call *))
@@ -83,14 +87,16 @@ static void stop_senders(struct stop *s)
 		note_late(s, NULL, "a sink did not return from submit()");
 }
 
+/* One whose thread is inside submit() is left alone. */
 static void stop_sinks(struct stop *s)
 {
 	struct router *r = &s->d->router;
-	for (size_t i = 0; i < r->n_outlets && !s->d->submitter.started; i++) {
-		const struct pb_self *self = &r->outlets[i]->self;
-		if (r->outlets[i]->async && self->opened && self->plugin->sink->stop != NULL)
-			self->plugin->sink->stop(self->state);
-	}
+	if (s->d->submitter.started)
+		return;
+	for (size_t i = 0; i < r->n_outlets; i++)
+		retire_end(r->outlets[i]);
+	for (size_t i = 0; i < s->d->retired.n_outlets; i++)
+		retire_end(s->d->retired.outlets[i]);
 }
 
 static void wait_drained(struct stop *s)
@@ -113,6 +119,8 @@ static void stop_stages(struct stop *s)
 	for (size_t i = 0; i < d->n_stages; i++)
 		if (!stage_join(d->stages[i], s->deadline))
 			note_late(s, d->stages[i]->workers[0].self.title, "did not stop");
+	if (!retire_stop(d, s->deadline))
+		s->late = true;
 }
 
 bool dispatch_stop(struct dispatch *d)

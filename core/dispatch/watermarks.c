@@ -2,6 +2,7 @@
 #include "dispatch/watermarks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/magic.h"
 #include "base/memory.h"
@@ -13,7 +14,18 @@ void watermarks_init(struct watermarks *w, size_t lanes)
 	pthread_mutex_init(&w->lock, NULL);
 	w->moved = xcalloc(lanes, sizeof *w->moved);
 	w->dirty = xcalloc(lanes, sizeof *w->dirty);
-	w->taken = xcalloc(lanes, sizeof *w->taken);
+}
+
+void watermarks_grow(struct watermarks *w, size_t lanes)
+{
+	pthread_mutex_lock(&w->lock);
+	if (lanes > w->lanes) {
+		w->moved = xrealloc(w->moved, lanes, sizeof *w->moved);
+		memset(w->moved + w->lanes, 0, (lanes - w->lanes) * sizeof *w->moved);
+		w->dirty = xrealloc(w->dirty, lanes, sizeof *w->dirty);
+		w->lanes = lanes;
+	}
+	pthread_mutex_unlock(&w->lock);
 }
 
 void watermarks_fini(struct watermarks *w)
@@ -41,6 +53,10 @@ void watermarks_move(struct watermarks *w, uint32_t lane, uint64_t seq)
 
 static void take(struct watermarks *w)
 {
+	if (w->taken_room < w->n_dirty) {
+		w->taken_room = w->lanes;
+		w->taken = xrealloc(w->taken, w->taken_room, sizeof *w->taken);
+	}
 	for (size_t i = 0; i < w->n_dirty; i++) {
 		w->taken[i] = w->moved[w->dirty[i]];
 		w->moved[w->dirty[i]].seq = 0;

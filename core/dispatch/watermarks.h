@@ -18,12 +18,14 @@ struct watermarks {
 	size_t n_dirty, lanes;
 	/* its own, of who leads a commit */
 	struct watermark *taken;	/* by the last watermarks_take() */
-	size_t n_taken;
+	size_t n_taken, taken_room;
 };
 
 /* For lane numbers below `lanes`. */
 void watermarks_init(struct watermarks *, size_t lanes);
 void watermarks_fini(struct watermarks *);
+/* For more lanes. [any] */
+void watermarks_grow(struct watermarks *, size_t lanes);
 /* The lane's progress; a later one replaces it. */
 void watermarks_move(struct watermarks *, uint32_t lane, uint64_t seq);
 /* Append what moved as one RECORD_WATERMARK, if anything did, and forget it. 0; -ENOMEM, -EMSGSIZE: nothing was taken

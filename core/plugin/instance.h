@@ -32,8 +32,15 @@ struct stage;
 
 struct listening {
 	int fd;
+	char *text;		/* the address, as configured */
 	dev_t dev;		/* of the socket file we made, so that only ours is removed */
 	ino_t ino;		/* 0: there is none */
+};
+
+/* Sockets that listen while nobody has them: between the instance that opened them and the one that takes over. */
+struct listen_pool {
+	struct pooled *at;
+	size_t n;
 };
 
 struct pb_self {
@@ -55,6 +62,7 @@ struct pb_self {
 	struct id_gen ids;
 	struct listening *listeners;	/* closed with the instance */
 	size_t n_listeners;
+	struct listen_pool *pool;	/* where instance_listen() looks first; NULL: nowhere. Set for instance_open() */
 	struct feed *feed;		/* a source's */
 	struct outlet *outlet;		/* a sink's */
 	struct stage *stage;		/* a filter's */
@@ -92,6 +100,12 @@ char *instance_render(const struct pb_self *, const char *option, const struct p
 
 /* As pb_listen(). */
 int instance_listen(struct pb_self *, const char *option, size_t i, struct pb_error *);
+/* The instance's sockets go to the pool, and go on listening there: who connects waits. Before instance_close(). Main thread. */
+void instance_hand_over(struct pb_self *, struct listen_pool *);
+/* All that was taken from the pool is there again, the instance having been closed. */
+void listen_pool_return(struct listen_pool *);
+/* The end: what nobody took is closed. */
+void listen_pool_close(struct listen_pool *);
 /* Close what instance_listen() opened, and remove the socket files that are still ours. */
 void instance_unlisten(struct pb_self *);
 

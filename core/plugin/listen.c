@@ -161,15 +161,49 @@ static int open_inet(const struct address *to, bool share, struct pb_error *err,
 	return fd;
 }
 
-static void keep(struct pb_self *self, int fd, const struct stat *made)
+static void keep(struct pb_self *self, int fd, const char *configured, const struct stat *made)
 {
 	char text[300];
 	address_text(fd, text, sizeof text);
 	log_write(PB_INFO, self->title, "listening on %s", text);
 	self->listeners = xrealloc(self->listeners, self->n_listeners + 1, sizeof *self->listeners);
 	self->listeners[self->n_listeners++] = (struct listening){
-		.fd = fd, .dev = made->st_dev, .ino = made->st_ino,
+		.fd = fd, .text = xstrdup(configured), .dev = made->st_dev, .ino = made->st_ino,
 	};
+}
+
+/* A socket of an instance that went; its descriptor stays here until the pool's end, so that it can be taken again. */
+struct pooled {
+	struct listening of;
+	struct pb_self *taker;
+};
+
+static struct pooled *find_pooled(const struct listen_pool *pool, const char *text)
+{
+	for (size_t i = 0; i < pool->n; i++)
+		if (pool->at[i].taker == NULL && strcmp(pool->at[i].of.text, text) == 0)
+			return &pool->at[i];
+	return NULL;
+}
+
+/* The socket that listened at the address until now, if there is one, goes on. */
+static bool take_pooled(struct pb_self *self, const char *text, long mode)
+{
+	struct pooled *from = self->pool == NULL ? NULL : find_pooled(self->pool, text);
+	int fd = from == NULL ? -1 : fcntl(from->of.fd, F_DUPFD_CLOEXEC, 0);
+	struct sockaddr_un un = { 0 };
+	socklen_t len = sizeof un - 1;
+	int one = 1;
+	if (fd < 0)
+		return false;
+	if (from->of.ino != 0 && getsockname(fd, (struct sockaddr *)&un, &len) == 0 &&
+	    chmod(un.sun_path, (mode_t)mode) < 0)
+		log_write(PB_WARN, self->title, "cannot change the mode of %s: %s", un.sun_path, strerror(errno));
+	if (self->shares_port)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+	from->taker = self;
+	keep(self, fd, text, &(struct stat){ .st_dev = from->of.dev, .st_ino = from->of.ino });
+	return true;
 }
 
 int instance_listen(struct pb_self *self, const char *option, size_t i, struct pb_error *err)
@@ -188,11 +222,13 @@ int instance_listen(struct pb_self *self, const char *option, size_t i, struct p
 	if (mode < 0)
 		return -1;
 	struct stat made = { .st_ino = 0 };
+	if (take_pooled(self, text, mode))
+		return self->listeners[self->n_listeners - 1].fd;
 	int fd = self->first != NULL ? share_with(self->first, self->n_listeners) :
 		to.kind == ADDRESS_UNIX ? open_unix(&to, (mode_t)mode, &made) :
 		open_inet(&to, self->shares_port, err, option);
 	if (fd >= 0)
-		keep(self, fd, &made);
+		keep(self, fd, text, &made);
 	else if (err->count == before)
 		error_add(err, option, "cannot listen on '%s': %s", text, strerror(-fd));
 	return fd < 0 ? -1 : fd;
@@ -210,11 +246,50 @@ static void remove_made(const struct listening *listener)
 		unlink(un.sun_path);
 }
 
+void instance_hand_over(struct pb_self *self, struct listen_pool *pool)
+{
+	pool->at = xrealloc(pool->at, pool->n + self->n_listeners, sizeof *pool->at);
+	for (size_t i = 0; i < self->n_listeners; i++)
+		pool->at[pool->n++] = (struct pooled){ .of = self->listeners[i] };
+	free(self->listeners);
+	self->listeners = NULL;
+	self->n_listeners = 0;
+}
+
+void listen_pool_return(struct listen_pool *pool)
+{
+	for (size_t i = 0; i < pool->n; i++)
+		pool->at[i].taker = NULL;
+}
+
+void listen_pool_close(struct listen_pool *pool)
+{
+	for (size_t i = 0; i < pool->n; i++) {
+		if (pool->at[i].taker == NULL)
+			remove_made(&pool->at[i].of);
+		close(pool->at[i].of.fd);
+		free(pool->at[i].of.text);
+	}
+	free(pool->at);
+	*pool = (struct listen_pool){ 0 };
+}
+
+/* Is the socket file another's, since the socket is in the pool? */
+static bool is_pooled(const struct pb_self *self, const struct listening *listener)
+{
+	for (size_t i = 0; self->pool != NULL && i < self->pool->n; i++)
+		if (self->pool->at[i].taker == self && strcmp(self->pool->at[i].of.text, listener->text) == 0)
+			return true;
+	return false;
+}
+
 void instance_unlisten(struct pb_self *self)
 {
 	for (size_t i = 0; i < self->n_listeners; i++) {
-		remove_made(&self->listeners[i]);
+		if (!is_pooled(self, &self->listeners[i]))
+			remove_made(&self->listeners[i]);
 		close(self->listeners[i].fd);
+		free(self->listeners[i].text);
 	}
 	free(self->listeners);
 	self->listeners = NULL;

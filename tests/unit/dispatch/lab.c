@@ -261,6 +261,38 @@ static void end(void *arg)
 	lab->ended = true;
 }
 
+/* Nobody waits any more. */
+static void forget_call(struct router *r, struct inbox_call *call)
+{
+	struct inbox_call **at = &r->callers;
+	while (*at != NULL && *at != call)
+		at = &(*at)->next;
+	if (*at == call)
+		*at = call->next;
+}
+
+/* In the place of inbox_call(): the router has no thread. */
+static int on_router(struct inbox *inbox, struct inbox_call *call)
+{
+	struct router *r = CONTAINER_OF(inbox, struct router, inbox);
+	struct clock_manual *clock = CONTAINER_OF((struct clock *)r->clock, struct clock_manual, clock);
+	struct lab *lab = CONTAINER_OF(clock, struct lab, clock);
+	bool hasty = lab->hasty && call->run == reload_switch;
+	call->next = NULL;
+	call->done = call->later = false;
+	*inbox->calls_last = call;
+	inbox->calls_last = &call->next;
+	router_turn(r);
+	if (call->later && !call->done && hasty)
+		forget_call(r, call);
+	while (call->later && !call->done && !hasty) {
+		clock_manual_advance(clock, 1);
+		saver_step(&r->saver);
+		router_turn(r);
+	}
+	return 0;
+}
+
 static void fill_env(struct lab *lab)
 {
 	lab->env = (struct dispatch_env){
@@ -269,6 +301,7 @@ static void fill_env(struct lab *lab)
 		.journal = journal_simulated(lab->journal_disk, &lab->journal_options),
 		.state = state_simulated(lab->state_disk), .max_size = lab->journal_options.max_size,
 		.memory = 1 << 20, .ending = { end, lab }, .shutdown_ms = 1000,
+		.on_router = on_router,
 	};
 }
 
@@ -299,6 +332,23 @@ void lab_start_only(struct lab *lab, const char *ini)
 		else
 			lab_close(lab);
 	}
+}
+
+bool lab_reload(struct lab *lab, const char *ini)
+{
+	struct config_changes changes;
+	struct report report;
+	report_init(&report);
+	struct config *now = read_config(ini);
+	bool taken = dispatch_reload(lab->d, now, lab->config, NULL, &report, &changes);
+	assert_int_equal(report.errors > 0, !taken);
+	if (taken)
+		lab->config = now;
+	else
+		config_free(now);
+	config_changes_free(&changes);
+	report_free(&report);
+	return taken;
 }
 
 void lab_start_broken(struct lab *lab, const char *ini)

@@ -15,6 +15,7 @@
 
 #include "dispatch/dispatch.h"
 #include "dispatch/engine.h"
+#include "dispatch/reload.h"
 #include "journal/simulated.h"
 #include "state/simulated.h"
 
@@ -44,6 +45,7 @@ struct lab {
 	void (*given)(void *arg, struct pb_delivery *);
 	void (*unit_settled)(void *arg, void *token, enum pb_outcome);
 	void *hook_arg;
+	bool hasty;		/* a reload does not wait until what it did is on disk */
 };
 
 /* Disks and clock; the engine comes with lab_start(). */
@@ -57,6 +59,8 @@ void lab_start_only(struct lab *, const char *ini);
 bool lab_try_start(struct lab *, const char *ini);
 /* A start that fails since an instance does not open, and what the daemon does then. */
 void lab_start_broken(struct lab *, const char *ini);
+/* Another configuration while it runs. False: it was refused, and the old one stays. */
+bool lab_reload(struct lab *, const char *ini);
 /* Free the engine as it is: nothing more is saved. */
 void lab_close(struct lab *);
 /* Is the process over: has the engine ended it, or the machine died? */
