@@ -345,7 +345,7 @@ def test_a_removed_sink_leaves_dead_letters_and_pins_nothing(engine):
     bay.wait_delivered([bay.post()])
     bay.wait_lane(stragglers=1)
     bay.restart(HTTP + plain, core="segment_size = 1MiB")
-    bay.daemon.wait_log("no longer has 'second out'.*: 1 deliveries")
+    bay.daemon.wait_log("'second out'.* has left the configuration: 1 deliveries")
     for _ in range(24):
         bay.post(pad="x" * 200000)
     wait_until(lambda: bay.journal()["segments"] <= 2, what="segments are given back")
