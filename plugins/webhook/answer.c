@@ -94,6 +94,13 @@ void answer_failure(struct answer *answer, const struct failure *failure)
 	reason_clean(answer->reason);
 }
 
+void answer_untried(struct answer *answer, int os_error)
+{
+	answer->code = PB_UNTRIED;
+	answer->after = 0;
+	snprintf(answer->reason, sizeof answer->reason, "cannot open a socket: %s", strerrordesc_np(os_error));
+}
+
 int64_t retry_after_parse(const char *value, time_t now)
 {
 	size_t digits = strspn(value, "0123456789");

@@ -48,6 +48,9 @@ void answer_reply(struct answer *, const struct reply *);
 /* Never more than "later": a receiver that cannot be reached may be back. */
 void answer_failure(struct answer *, const struct failure *);
 
+/* It could not even be tried, for want of something here. */
+void answer_untried(struct answer *, int os_error);
+
 /* The value of Retry-After (RFC 9110 section 10.2.3), seconds or a date, to ms from
  * `now`; 0 when it is neither, or past. */
 int64_t retry_after_parse(const char *value, time_t now);

@@ -9,12 +9,15 @@
 #include <curl/curl.h>
 #include <patchbay/plugin.h>
 
+struct hub;
 struct loop;
+struct pool;
 struct transfer;
 
 struct hook {
 	struct pb_self *self;
 	struct loop *loop;
+	struct hub *hub;
 	const char *url;
 	int64_t timeout;		/* ms */
 	size_t max_response;		/* bytes of a response that are kept */
@@ -25,6 +28,7 @@ struct hook {
 
 	/* The loop's thread only. */
 	struct transfer *busy, *idle;
+	struct pool *pool;		/* of all that are idle */
 
 	/* Under the loop's lock. */
 	struct hook *next_leaving;

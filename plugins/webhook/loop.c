@@ -1,18 +1,29 @@
-/* loop.c - the one event loop of all webhook sinks: a thread, curl's multi handle, epoll. */
+/*
+ * loop.c - the one event loop of all webhook sinks: a thread, epoll, curl's multi handles.
+ *
+ * A turn takes what is ready on sockets and what is due, and begins some of what was handed over:
+ * not all at once, so that what is under way is answered and its memory used again.
+ */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "webhook/hub.h"
 #include "webhook/loop.h"
 #include "webhook/transfer.h"
 
 #define EVENTS_AT_ONCE 128
+#define STARTS_AT_ONCE 256
+#define HUB_HOOKS 100		/* so many share a hub, until there are HUBS_MAX */
+#define HUBS_MAX 1024
+#define WAKE HUBS_MAX		/* in place of a hub's number */
 
 struct parcel {
 	struct hook *hook;
@@ -27,15 +38,20 @@ struct inbox {
 struct loop {
 	pthread_t thread;
 	int epoll, wake;
-	CURLM *multi;
-	int64_t due;			/* when curl wants to be called: monotonic ms, -1: never */
-	struct inbox work;		/* the loop's thread's half of the inbox */
+	long connections_max;		/* kept open in all: leaves descriptors for what is under way */
+
+	/* The loop's thread's. */
+	struct inbox work;		/* its half of the inbox; up to `begun` it is done */
+	size_t begun;
+	size_t n_known;			/* hubs that it has seen */
+	struct pool pool;
 
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t left;
 	struct inbox inbox;
 	struct hook *leaving;
-	long connections;		/* kept at most: the sum of all max_in_flight */
+	struct hub *hubs[HUBS_MAX];	/* each is there for good when n_hubs counts it */
+	size_t n_hubs;
 	bool connections_changed;
 	bool ending;
 };
@@ -47,73 +63,58 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/*** What curl asks for. ***/
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
-{
-	struct loop *loop = arg;
-	struct epoll_event event = { .data.fd = fd };
-	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		event.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		event.events |= EPOLLOUT;
-	if (known == NULL)
-		curl_multi_assign(loop->multi, fd, loop);
-	/* A descriptor may have been closed and opened again in between. Anything else that
-	 * fails ends in that attempt's time-out: an error here would end the multi handle. */
-	int error = epoll_ctl(loop->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
-	if (error < 0 && (errno == EEXIST || errno == ENOENT))
-		epoll_ctl(loop->epoll, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
-	return 0;
-}
-
-static int on_timer(CURLM *multi, long timeout, void *arg)
-{
-	struct loop *loop = arg;
-	(void)multi;
-	loop->due = timeout < 0 ? -1 : timeout == 0 ? 0 : now_ms() + timeout;
-	return 0;
-}
-
 /*** One turn. ***/
 
 static void loop_drop(struct loop *loop, struct hook *hook)
 {
-	transfer_abort_all(hook, loop->multi);
+	transfer_abort_all(hook);
 	pthread_mutex_lock(&loop->lock);
 	hook->left = true;
 	pthread_cond_broadcast(&loop->left);
 	pthread_mutex_unlock(&loop->lock);
 }
 
-/* Take in what was handed over. False when the loop is to end. */
+/* Under the lock. */
+static void loop_limit(const struct loop *loop)
+{
+	long most = loop->connections_max / (long)loop->n_hubs;
+	for (size_t i = 0; i < loop->n_hubs; i++) {
+		struct hub *hub = loop->hubs[i];
+		long wanted = hub->connections < most ? hub->connections : most;
+		curl_multi_setopt(hub->multi, CURLMOPT_MAXCONNECTS, wanted > 0 ? wanted : 1);
+	}
+}
+
+static void loop_begin(struct loop *loop)
+{
+	size_t end = loop->begun + STARTS_AT_ONCE;
+	for (; loop->begun < loop->work.n && loop->begun < end; loop->begun++)
+		transfer_start(loop->work.parcels[loop->begun].hook, loop->work.parcels[loop->begun].delivery);
+	if (loop->begun == loop->work.n)
+		loop->begun = loop->work.n = 0;
+}
+
+/* Take in what was handed over, all that was before being begun. False when the loop is to end. */
 static bool loop_take(struct loop *loop)
 {
-	struct inbox taken;
 	uint64_t count;
 	while (read(loop->wake, &count, sizeof count) < 0 && errno == EINTR)
 		;
 	pthread_mutex_lock(&loop->lock);
-	taken = loop->inbox;
+	struct inbox taken = loop->inbox;
 	loop->inbox = loop->work;
+	loop->work = taken;
 	struct hook *leaving = loop->leaving;
 	loop->leaving = NULL;
-	bool changed = loop->connections_changed, ending = loop->ending;
+	loop->n_known = loop->n_hubs;
+	if (loop->connections_changed)
+		loop_limit(loop);
 	loop->connections_changed = false;
-	long connections = loop->connections;
+	bool ending = loop->ending;
 	pthread_mutex_unlock(&loop->lock);
-
-	if (changed)
-		curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, connections);
-	for (size_t i = 0; i < taken.n; i++)
-		transfer_start(taken.parcels[i].hook, taken.parcels[i].delivery, loop->multi);
-	taken.n = 0;
-	loop->work = taken;
+	/* What is left of a hook has been begun before it leaves: nothing is handed over after that. */
+	while (leaving != NULL && loop->work.n > 0)
+		loop_begin(loop);
 	while (leaving != NULL) {
 		struct hook *hook = leaving;
 		leaving = hook->next_leaving;
@@ -122,68 +123,41 @@ static bool loop_take(struct loop *loop)
 	return !ending;
 }
 
-static void loop_collect(struct loop *loop)
-{
-	CURLMsg *message;
-	int left;
-	while ((message = curl_multi_info_read(loop->multi, &left)) != NULL) {
-		void *transfer = NULL;
-		CURLcode code = message->data.result;
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-		transfer_finish(transfer, code, loop->multi);
-	}
-}
-
 static int loop_sleep(const struct loop *loop)
 {
-	if (loop->due < 0)
+	int64_t due = INT64_MAX;
+	if (loop->work.n > 0)
+		return 0;
+	for (size_t i = 0; i < loop->n_known; i++)
+		if (loop->hubs[i]->due >= 0 && loop->hubs[i]->due < due)
+			due = loop->hubs[i]->due;
+	if (due == INT64_MAX)
 		return -1;
-	int64_t left = loop->due == 0 ? 0 : loop->due - now_ms();
+	int64_t left = due == 0 ? 0 : due - now_ms();
 	return left <= 0 ? 0 : left < 60000 ? (int)left : 60000;
-}
-
-static void loop_timer(struct loop *loop)
-{
-	int running;
-	if (loop->due < 0 || (loop->due > 0 && loop->due > now_ms()))
-		return;
-	loop->due = -1;
-	curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-}
-
-static void loop_socket(struct loop *loop, const struct epoll_event *event)
-{
-	int what = 0, running;
-	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		what |= CURL_CSELECT_IN;
-	if (event->events & EPOLLOUT)
-		what |= CURL_CSELECT_OUT;
-	if (event->events & EPOLLERR)
-		what |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(loop->multi, event->data.fd, what, &running);
 }
 
 static void *loop_run(void *arg)
 {
 	struct loop *loop = arg;
 	struct epoll_event events[EVENTS_AT_ONCE];
-	bool on = true;
+	bool on = true, woken = false;
 	while (on) {
 		int n = epoll_wait(loop->epoll, events, EVENTS_AT_ONCE, loop_sleep(loop));
-		bool woken = false;
 		for (int i = 0; i < n; i++) {
-			if (events[i].data.fd == loop->wake)
+			if (hub_of(&events[i]) == WAKE)
 				woken = true;
 			else
-				loop_socket(loop, &events[i]);
+				hub_socket(loop->hubs[hub_of(&events[i])], &events[i]);
 		}
-		loop_collect(loop);
-		if (woken)
+		if (woken && loop->work.n == 0) {
+			woken = false;
 			on = loop_take(loop);
-		loop_timer(loop);
-		loop_collect(loop);
+		}
+		loop_begin(loop);
+		int64_t now = now_ms();
+		for (size_t i = 0; i < loop->n_known; i++)
+			hub_timer(loop->hubs[i], now);
 	}
 	return NULL;
 }
@@ -224,19 +198,41 @@ void loop_submit(struct loop *loop, struct hook *hook, struct pb_delivery *const
 		loop_wake(loop);
 }
 
-void loop_join(struct loop *loop, const struct hook *hook)
+/* The hub with the fewest hooks; a new one when all have enough. Under the lock. */
+static struct hub *hub_for(struct loop *loop)
+{
+	struct hub *best = NULL;
+	for (size_t i = 0; i < loop->n_hubs; i++)
+		if (best == NULL || loop->hubs[i]->hooks < best->hooks)
+			best = loop->hubs[i];
+	if (best != NULL && (best->hooks < HUB_HOOKS || loop->n_hubs == HUBS_MAX))
+		return best;
+	struct hub *made = hub_new(loop->epoll, (uint32_t)loop->n_hubs);
+	if (made == NULL)
+		return best;
+	return loop->hubs[loop->n_hubs++] = made;
+}
+
+bool loop_join(struct loop *loop, struct hook *hook)
 {
 	pthread_mutex_lock(&loop->lock);
-	loop->connections += hook->max_in_flight;
-	loop->connections_changed = true;
+	struct hub *hub = hub_for(loop);
+	if (hub != NULL) {
+		hub->hooks++;
+		hub->connections += hook->max_in_flight;
+		loop->connections_changed = true;
+	}
 	pthread_mutex_unlock(&loop->lock);
-	loop_wake(loop);
+	hook->hub = hub;
+	hook->pool = &loop->pool;
+	return hub != NULL;
 }
 
 void loop_leave(struct loop *loop, struct hook *hook)
 {
 	pthread_mutex_lock(&loop->lock);
-	loop->connections -= hook->max_in_flight;
+	hook->hub->hooks--;
+	hook->hub->connections -= hook->max_in_flight;
 	loop->connections_changed = true;
 	hook->next_leaving = loop->leaving;
 	loop->leaving = hook;
@@ -246,30 +242,26 @@ void loop_leave(struct loop *loop, struct hook *hook)
 	pthread_mutex_unlock(&loop->lock);
 }
 
-/* Descriptors, multi handle and thread; false leaves errno. */
+/* Descriptors and thread; false leaves errno. */
 static bool loop_start(struct loop *loop)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)WAKE << 32 };
+	struct rlimit files;
+	loop->connections_max = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < LONG_MAX ?
+		(long)(files.rlim_cur / 2) : LONG_MAX;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	loop->wake = event.data.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->epoll < 0 || loop->wake < 0 ||
 	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) < 0)
 		return false;
-	errno = ENOMEM;
-	loop->multi = curl_multi_init();
-	if (loop->multi == NULL)
-		return false;
-	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
-	curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
 	errno = pthread_create(&loop->thread, NULL, loop_run, loop);
 	return errno == 0;
 }
 
 static void loop_destroy(struct loop *loop)
 {
-	curl_multi_cleanup(loop->multi);
+	for (size_t i = 0; i < loop->n_hubs; i++)
+		hub_free(loop->hubs[i]);
 	if (loop->wake >= 0)
 		close(loop->wake);
 	if (loop->epoll >= 0)
@@ -286,7 +278,7 @@ struct loop *loop_new(struct pb_error *err)
 	struct loop *loop = calloc(1, sizeof *loop);
 	if (loop == NULL)
 		return pb_error(err, NULL, "out of memory");
-	loop->due = loop->epoll = loop->wake = -1;
+	loop->epoll = loop->wake = -1;
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_cond_init(&loop->left, NULL);
 	if (loop_start(loop)) {

@@ -1,5 +1,5 @@
 /*
- * loop.h - the one event loop of all webhook sinks: a thread, curl's multi handle, epoll.
+ * loop.h - the one event loop of all webhook sinks: a thread, epoll, curl's multi handles.
  *
  * Ten thousand receivers need no threads of their own. Whoever submits only leaves
  * the deliveries in an inbox and wakes the loop; curl is touched by its thread alone.
@@ -13,8 +13,8 @@
 struct loop *loop_new(struct pb_error *);
 /* End it; every hook has left. */
 void loop_free(struct loop *);
-/* A hook joins, which only raises how many connections are kept. */
-void loop_join(struct loop *, const struct hook *);
+/* A hook joins: it is given its hub. False: out of memory. */
+bool loop_join(struct loop *, struct hook *);
 /* The hook leaves: what is under way is answered PB_RETRY. On return the loop knows
  * nothing of it any more. */
 void loop_leave(struct loop *, struct hook *);

@@ -1,5 +1,6 @@
 /* transfer.c - one attempt: a delivery as a POST, and what came back. */
 #include <config.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,11 @@
 #include <time.h>
 
 #include "webhook/head.h"
+#include "webhook/hub.h"
 #include "webhook/transfer.h"
 
 #define HEAD_MAX (64 * 1024)	/* bytes of header that a receiver may send */
+#define IDLE_MAX 256		/* transfers that wait for work, each some 8 KiB */
 #define DRAIN_MAX (64 * 1024)	/* bytes read past max_response to keep the connection */
 
 static const struct pb_span nothing = { NULL, 0 };
@@ -86,9 +89,12 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 /* curl 7.88 opens sockets that a program started elsewhere in the process would inherit. */
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	(void)arg;
+	struct transfer *t = arg;
 	(void)purpose;
-	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	bool short_of = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+	t->no_socket = fd < 0 && short_of ? errno : 0;
+	return fd;
 }
 
 /* What is the same for every attempt of the sink. */
@@ -116,6 +122,7 @@ static bool easy_set(struct transfer *t)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)hook->timeout);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -145,34 +152,65 @@ static struct transfer *transfer_new(struct hook *hook)
 	return NULL;
 }
 
-static struct transfer *transfer_get(struct hook *hook)
+static void list_add(struct transfer **list, struct transfer *t)
 {
-	struct transfer *t = hook->idle;
-	if (t != NULL)
-		hook->idle = t->next;
-	else
-		t = transfer_new(hook);
-	return t;
-}
-
-static void busy_add(struct transfer *t)
-{
-	struct hook *hook = t->hook;
 	t->prev = NULL;
-	t->next = hook->busy;
-	if (hook->busy != NULL)
-		hook->busy->prev = t;
-	hook->busy = t;
+	t->next = *list;
+	if (*list != NULL)
+		(*list)->prev = t;
+	*list = t;
 }
 
-static void busy_remove(struct transfer *t)
+static void list_remove(struct transfer **list, struct transfer *t)
 {
 	if (t->prev != NULL)
 		t->prev->next = t->next;
 	else
-		t->hook->busy = t->next;
+		*list = t->next;
 	if (t->next != NULL)
 		t->next->prev = t->prev;
+}
+
+static void idle_remove(struct transfer *t)
+{
+	struct pool *pool = t->hook->pool;
+	list_remove(&t->hook->idle, t);
+	if (t->older != NULL)
+		t->older->newer = t->newer;
+	else
+		pool->oldest = t->newer;
+	if (t->newer != NULL)
+		t->newer->older = t->older;
+	else
+		pool->newest = t->older;
+	pool->n--;
+}
+
+static void idle_add(struct transfer *t)
+{
+	struct pool *pool = t->hook->pool;
+	list_add(&t->hook->idle, t);
+	t->newer = NULL;
+	t->older = pool->newest;
+	if (pool->newest != NULL)
+		pool->newest->newer = t;
+	else
+		pool->oldest = t;
+	pool->newest = t;
+	if (++pool->n <= IDLE_MAX)
+		return;
+	t = pool->oldest;
+	idle_remove(t);
+	transfer_free(t);
+}
+
+static struct transfer *transfer_get(struct hook *hook)
+{
+	struct transfer *t = hook->idle;
+	if (t == NULL)
+		return transfer_new(hook);
+	idle_remove(t);
+	return t;
 }
 
 /* The event's own type; else what its body is. */
@@ -207,13 +245,7 @@ static bool head_set(struct transfer *t, const struct pb_event *ev)
 	return true;
 }
 
-static void idle_add(struct transfer *t)
-{
-	t->next = t->hook->idle;
-	t->hook->idle = t;
-}
-
-void transfer_start(struct hook *hook, struct pb_delivery *delivery, CURLM *multi)
+void transfer_start(struct hook *hook, struct pb_delivery *delivery)
 {
 	const struct pb_event *ev = pb_delivery_event(delivery);
 	struct pb_span body = pb_event_body(ev);
@@ -224,6 +256,7 @@ void transfer_start(struct hook *hook, struct pb_delivery *delivery, CURLM *mult
 	}
 	t->delivery = delivery;
 	t->answered = false;
+	t->no_socket = 0;
 	t->reply = (struct reply){ 0 };
 	t->head_len = t->body_len = t->body_seen = t->body_room = 0;
 	t->error[0] = '\0';
@@ -234,10 +267,10 @@ void transfer_start(struct hook *hook, struct pb_delivery *delivery, CURLM *mult
 	}
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.data : "");
-	busy_add(t);
-	if (curl_multi_add_handle(multi, t->easy) == CURLM_OK)
+	list_add(&hook->busy, t);
+	if (curl_multi_add_handle(hook->hub->multi, t->easy) == CURLM_OK)
 		return;
-	busy_remove(t);
+	list_remove(&hook->busy, t);
 	transfer_free(t);
 	pb_answer(delivery, PB_UNTRIED, 0, nothing, "out of memory");
 }
@@ -271,6 +304,10 @@ static void answer_of(struct answer *answer, struct transfer *t, CURLcode code)
 		answer_reply(answer, &t->reply);
 		return;
 	}
+	if (t->no_socket != 0) {
+		answer_untried(answer, t->no_socket);
+		return;
+	}
 	struct failure failure = {
 		.code = code, .phase = phase_of(t), .timeout = t->hook->timeout, .detail = t->error
 	};
@@ -283,7 +320,7 @@ static void answer_of(struct answer *answer, struct transfer *t, CURLcode code)
 	answer_failure(answer, &failure);
 }
 
-void transfer_finish(struct transfer *t, CURLcode code, CURLM *multi)
+void transfer_finish(struct transfer *t, CURLcode code)
 {
 	struct pb_delivery *delivery = t->delivery;
 	struct answer answer;
@@ -292,29 +329,29 @@ void transfer_finish(struct transfer *t, CURLcode code, CURLM *multi)
 	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
 	if (connections > 0)
 		pb_add(t->hook->connections, connections);
-	curl_multi_remove_handle(multi, t->easy);
-	busy_remove(t);
-	idle_add(t);
+	curl_multi_remove_handle(t->hook->hub->multi, t->easy);
+	list_remove(&t->hook->busy, t);
 	char *body = t->body;
 	struct pb_span response = { body, t->body_len };
 	t->body = NULL;
+	idle_add(t);
 	/* The last use of anything of the sink's: close() may run from here on. */
 	pb_answer(delivery, answer.code, answer.after, response, "%s", answer.reason);
 	free(body);
 }
 
-void transfer_abort_all(struct hook *hook, CURLM *multi)
+void transfer_abort_all(struct hook *hook)
 {
 	while (hook->busy != NULL) {
 		struct transfer *t = hook->busy;
-		curl_multi_remove_handle(multi, t->easy);
-		busy_remove(t);
+		curl_multi_remove_handle(hook->hub->multi, t->easy);
+		list_remove(&hook->busy, t);
 		pb_answer(t->delivery, PB_RETRY, 0, nothing, "shutting down");
 		transfer_free(t);
 	}
 	while (hook->idle != NULL) {
 		struct transfer *t = hook->idle;
-		hook->idle = t->next;
+		idle_remove(t);
 		transfer_free(t);
 	}
 }

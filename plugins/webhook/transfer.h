@@ -1,8 +1,9 @@
 /*
  * transfer.h - one attempt: a delivery as a POST, and what came back.
  *
- * A transfer with its curl handle is used again for the sink's next delivery. All
- * functions are the loop's thread's.
+ * A transfer with its curl handle is used again for the sink's next delivery; those that
+ * wait for it are bounded over all sinks, and the one that has waited longest goes. All functions are the
+ * loop's thread's.
  */
 #ifndef WEBHOOK_TRANSFER_H
 #define WEBHOOK_TRANSFER_H
@@ -10,8 +11,15 @@
 #include "webhook/answer.h"
 #include "webhook/hook.h"
 
+/* All transfers that wait for work. */
+struct pool {
+	struct transfer *oldest, *newest;
+	size_t n;
+};
+
 struct transfer {
-	struct transfer *next, *prev;		/* in hook->busy; `next` alone in hook->idle */
+	struct transfer *next, *prev;		/* in hook->busy or hook->idle */
+	struct transfer *newer, *older;		/* in the pool */
 	struct hook *hook;
 	struct pb_delivery *delivery;
 	CURL *easy;
@@ -19,17 +27,18 @@ struct transfer {
 	char type[288], id[800], stamp[48];	/* their text */
 	struct reply reply;
 	bool answered;				/* `reply` is whole */
+	int no_socket;				/* errno: there was none for it, for want of something here */
 	size_t head_len;			/* bytes of header that came in */
 	size_t body_len, body_room, body_seen;
 	char *body;
 	char error[CURL_ERROR_SIZE];
 };
 
-/* Begin to send `delivery` through `multi`; answered at once if that cannot be. */
-void transfer_start(struct hook *, struct pb_delivery *, CURLM *multi);
+/* Begin to send `delivery`; answered at once if that cannot be. */
+void transfer_start(struct hook *, struct pb_delivery *);
 /* It ended with `code`: answer the delivery, keep the handle. */
-void transfer_finish(struct transfer *, CURLcode code, CURLM *multi);
+void transfer_finish(struct transfer *, CURLcode code);
 /* Break off all that is under way and free every handle of the hook. */
-void transfer_abort_all(struct hook *, CURLM *multi);
+void transfer_abort_all(struct hook *);
 
 #endif

@@ -79,13 +79,19 @@ static bool headers_set(struct hook *hook, const char *const *own)
 	return done;
 }
 
+static void *hook_free(struct hook *hook)
+{
+	if (hook != NULL)
+		curl_slist_free_all(hook->headers);
+	free(hook);
+	return NULL;
+}
+
 static void *webhook_open(struct pb_self *self, struct pb_error *err)
 {
 	struct hook *hook = calloc(1, sizeof *hook);
 	if (hook == NULL || !headers_set(hook, pb_list(self, "headers"))) {
-		if (hook != NULL)
-			curl_slist_free_all(hook->headers);
-		free(hook);
+		hook_free(hook);
 		return pb_error(err, NULL, "out of memory");
 	}
 	hook->self = self;
@@ -95,8 +101,10 @@ static void *webhook_open(struct pb_self *self, struct pb_error *err)
 	hook->max_response = (size_t)pb_int(self, "max_response");
 	hook->max_in_flight = (long)pb_int(self, "max_in_flight");
 	hook->connections = pb_counter(self, "connections", "Connections made to the receiver.");
-	loop_join(hook->loop, hook);
-	return hook;
+	if (loop_join(hook->loop, hook))
+		return hook;
+	hook_free(hook);
+	return pb_error(err, NULL, "out of memory");
 }
 
 static void webhook_submit(void *state, struct pb_delivery *const d[], size_t n)
@@ -116,8 +124,7 @@ static void webhook_close(void *state)
 {
 	struct hook *hook = state;
 	loop_leave(hook->loop, hook);
-	curl_slist_free_all(hook->headers);
-	free(hook);
+	hook_free(hook);
 }
 
 static void *webhook_load(struct pb_self *self, struct pb_error *err)

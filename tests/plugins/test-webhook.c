@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -309,6 +311,58 @@ static void test_many(void **state)
 		host_close(sinks[s]);
 }
 
+/* More sinks than share a curl handle, and more transfers than wait for the next; half of the sinks leave in between. */
+static void test_very_many(void **state)
+{
+	enum { SINKS = 150, EACH = 2 };
+	const struct bench *bench = *state;
+	struct host_sink *sinks[SINKS];
+	struct pb_delivery *d[SINKS][EACH];
+	for (size_t s = 0; s < SINKS; s++)
+		sinks[s] = sink_of(bench, "/status/204", "timeout = 1m");
+	for (size_t step = 1; step <= 2; step++) {
+		for (size_t s = 0; s < SINKS; s += step) {
+			for (size_t i = 0; i < EACH; i++)
+				d[s][i] = host_delivery(sinks[s], host_event(sinks[s], "{}", 2, NULL));
+			host_send(sinks[s], d[s], EACH);
+		}
+		for (size_t s = 0; s < SINKS; s += step) {
+			assert_true(host_wait(d[s], EACH, LONG));
+			for (size_t i = 0; i < EACH; i++) {
+				if (d[s][i]->code != PB_OK)
+					fail_msg("%s", d[s][i]->reason);
+				host_delivery_free(d[s][i]);
+			}
+		}
+		for (size_t s = 2 - step; s < SINKS; s += 2)
+			host_close(sinks[s]);
+	}
+}
+
+/* That the daemon has no descriptor left says nothing of the receiver: no attempt is used up. */
+static void test_no_descriptor(void **state)
+{
+	const struct bench *bench = *state;
+	struct host_sink *sink = sink_of(bench, "/status/204", NULL);
+	struct rlimit before, none;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int lowest = dup(STDOUT_FILENO);	/* not 0: the peer still polls */
+	close(lowest);
+	none = (struct rlimit){ (rlim_t)lowest, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	struct pb_delivery *d = deliver(sink, "{}", NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	if (d->code != PB_UNTRIED)
+		fail_msg("%d %s", (int)d->code, d->reason);
+	assert_string_equal(d->reason, "cannot open a socket: Too many open files");
+	host_delivery_free(d);
+	d = deliver(sink, "{}", NULL);
+	if (d->code != PB_OK)
+		fail_msg("%s", d->reason);
+	host_delivery_free(d);
+	host_close(sink);
+}
+
 /* One sink is closed with requests open; those of the others go on. */
 static void test_close_breaks_off(void **state)
 {
@@ -369,6 +423,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_content_type, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_response_limit, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_many, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_very_many, bench_up, bench_down),
+		cmocka_unit_test_setup_teardown(test_no_descriptor, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_close_breaks_off, bench_up, bench_down),
 		cmocka_unit_test_setup_teardown(test_check, bench_up, bench_down),
 	};

@@ -1,0 +1,115 @@
+/* hub.c - what curl asks of its program, and what it is told. */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "webhook/hub.h"
+#include "webhook/transfer.h"
+
+/*** What curl asks for. ***/
+
+static uint64_t socket_data(const struct hub *hub, curl_socket_t fd)
+{
+	return (uint64_t)hub->number << 32 | (uint32_t)fd;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
+{
+	struct hub *hub = arg;
+	struct epoll_event event = { .data.u64 = socket_data(hub, fd) };
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		epoll_ctl(hub->epoll, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		event.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		event.events |= EPOLLOUT;
+	if (known == NULL)
+		curl_multi_assign(hub->multi, fd, hub);
+	/* A descriptor may have been closed and opened again in between. Anything else that
+	 * fails ends in that attempt's time-out: an error here would end the multi handle. */
+	int error = epoll_ctl(hub->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+	if (error < 0 && (errno == EEXIST || errno == ENOENT))
+		epoll_ctl(hub->epoll, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+	return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout, void *arg)
+{
+	struct hub *hub = arg;
+	struct timespec now;
+	(void)multi;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	hub->due = timeout < 0 ? -1 : timeout == 0 ? 0 :
+		(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + timeout;
+	return 0;
+}
+
+/*** What it is told. ***/
+
+static void collect(struct hub *hub)
+{
+	CURLMsg *message;
+	int left;
+	while ((message = curl_multi_info_read(hub->multi, &left)) != NULL) {
+		void *transfer = NULL;
+		CURLcode code = message->data.result;
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		transfer_finish(transfer, code);
+	}
+}
+
+void hub_socket(struct hub *hub, const struct epoll_event *event)
+{
+	int what = 0, running;
+	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		what |= CURL_CSELECT_IN;
+	if (event->events & EPOLLOUT)
+		what |= CURL_CSELECT_OUT;
+	if (event->events & EPOLLERR)
+		what |= CURL_CSELECT_ERR;
+	curl_multi_socket_action(hub->multi, (curl_socket_t)(uint32_t)event->data.u64, what, &running);
+	collect(hub);
+}
+
+void hub_timer(struct hub *hub, int64_t now)
+{
+	int running;
+	if (hub->due < 0 || hub->due > now)
+		return;
+	hub->due = -1;
+	curl_multi_socket_action(hub->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect(hub);
+}
+
+uint32_t hub_of(const struct epoll_event *event)
+{
+	return (uint32_t)(event->data.u64 >> 32);
+}
+
+struct hub *hub_new(int epoll, uint32_t number)
+{
+	struct hub *hub = calloc(1, sizeof *hub);
+	if (hub == NULL)
+		return NULL;
+	*hub = (struct hub){ .multi = curl_multi_init(), .epoll = epoll, .number = number, .due = -1 };
+	if (hub->multi == NULL) {
+		free(hub);
+		return NULL;
+	}
+	curl_multi_setopt(hub->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(hub->multi, CURLMOPT_SOCKETDATA, hub);
+	curl_multi_setopt(hub->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(hub->multi, CURLMOPT_TIMERDATA, hub);
+	return hub;
+}
+
+void hub_free(struct hub *hub)
+{
+	curl_multi_cleanup(hub->multi);
+	free(hub);
+}

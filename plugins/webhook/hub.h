@@ -1,0 +1,38 @@
+/*
+ * hub.h - a curl multi handle for some of the sinks, on the loop's epoll.
+ *
+ * With each transfer curl looks through all the names, and at times all the connections, that its multi handle
+ * knows. So thousands of sinks share not one handle but many, each with a hundred of them. What is of a
+ * hub is the loop's thread's, but for what its maker counts.
+ */
+#ifndef WEBHOOK_HUB_H
+#define WEBHOOK_HUB_H
+
+#include <stdint.h>
+
+#include <curl/curl.h>
+#include <sys/epoll.h>
+
+struct hub {
+	CURLM *multi;
+	int epoll;		/* the loop's */
+	uint32_t number;	/* goes with each of its sockets, in epoll's data: see hub_of() */
+	int64_t due;		/* when curl wants to be called: monotonic ms, -1: never */
+
+	/* Under the loop's lock. */
+	size_t hooks;		/* that use it */
+	long connections;	/* the sum of their max_in_flight */
+};
+
+/* NULL: out of memory. [any] */
+struct hub *hub_new(int epoll, uint32_t number);
+/* Nothing may be under way in it. [any] */
+void hub_free(struct hub *);
+/* Which hub an event of epoll's is for. */
+uint32_t hub_of(const struct epoll_event *);
+/* A socket is ready. */
+void hub_socket(struct hub *, const struct epoll_event *);
+/* Call curl if the time has come. */
+void hub_timer(struct hub *, int64_t now);
+
+#endif
