@@ -25,11 +25,13 @@
 #include "control/server.h"
 #include "core/crash.h"
 #include "dispatch/dispatch.h"
+#include "history/history.h"
 #include "plugin/checked.h"
 #include "state/lock.h"
 #include "state/rows.h"
 
 #define SEGMENTS_MIN 8	/* a journal at its limit has as many, so that some can go */
+#define HISTORY_WAIT 1000	/* ms, at an end with somebody late */
 #define SPARE (1u << 20)	/* of the disk: what events do not get, so that they can still be settled */
 
 /* What is open, in the order it was opened. */
@@ -41,6 +43,7 @@ struct daemon {
 	struct metrics metrics;
 	struct journal *journal;
 	struct state *state;
+	struct history *history;
 	struct dispatch_env env;
 	struct dispatch *dispatch;
 	struct control *control;
@@ -164,9 +167,14 @@ static bool open_store(struct daemon *d)
 	step_at("start: locked");
 	warn_exposed(folder);
 	char *journal = xasprintf("%s/journal", folder), *state = xasprintf("%s/state", folder);
+	char *history = xasprintf("%s/history", folder);
 	bool opened = open_parts(d, state, journal, &err);
+	if (opened)
+		d->history = history_open(history, (uint64_t)options_int(d->config->core, "history"),
+					  &clock_system);
 	free(journal);
 	free(state);
+	free(history);
 	return opened || failed(&err, "state");
 }
 
@@ -181,7 +189,7 @@ static bool open_engine(struct daemon *d)
 	d->env = (struct dispatch_env){
 		.instance = { .clock = &clock_system, .metrics = &d->metrics,
 			      .max_event = (size_t)options_int(core, "max_event") },
-		.journal = d->journal, .state = d->state,
+		.journal = d->journal, .state = d->state, .history = d->history,
 		.max_size = (uint64_t)options_int(core, "max_size"),
 		.memory = (size_t)options_int(core, "memory"),
 		.shutdown_ms = options_int(core, "shutdown_timeout"),
@@ -269,6 +277,7 @@ static int stop(struct daemon *d)
 	d->control = NULL;
 	if (!all) {
 		/* Somebody is still inside a plugin: what it holds cannot be freed. All is on disk. */
+		history_sync(d->history, HISTORY_WAIT);
 		log_info("stopped; what was in flight is delivered again at the next start");
 		_exit(CLI_OK);
 	}
@@ -287,6 +296,7 @@ static void close_all(struct daemon *d)
 		metrics_free(&d->metrics);
 	state_close(d->state);
 	journal_close(d->journal);
+	history_close(d->history);
 	if (d->lock >= 0)
 		close(d->lock);
 	config_free(d->config);

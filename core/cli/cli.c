@@ -73,6 +73,11 @@ static const struct cli_command commands[] = {
 	  "  --since WHEN   export: from a sequence number, a time, or so long ago (2h) on\n"
 	  "  --annotate     export: add sequence number, lane, reason and so on as attributes\n",
 	  cli_store },
+	{ "trace", "trace ID", "show where an event is and what became of it",
+	  "When it was accepted and from whom; which routes want it, and why others do not; each attempt\n"
+	  "with its answer and how long that took; where it is now. The past is as long as the option\n"
+	  "`history` has room for. With --json one object. Exit status 1 when no such event is known.\n",
+	  cli_trace },
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

@@ -42,5 +42,6 @@ int cli_plugins(struct cli *);
 int cli_sink(struct cli *);
 int cli_status(struct cli *);
 int cli_store(struct cli *);
+int cli_trace(struct cli *);
 
 #endif

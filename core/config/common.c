@@ -28,6 +28,9 @@ const struct pb_option config_core_table[] = {
 	{ "memory", PB_SIZE, "64MiB", .min = MIB, .max = 64 * GIB, .help =
 	  "The most committed events kept in memory for the router before it reads them from "
 	  "disk instead." },
+	{ "history", PB_SIZE, "64MiB", .min = 0, .max = GIB, .help =
+	  "The most that may be kept of what became of each event, which `patchbay trace` shows: the oldest "
+	  "goes first, and none of it is needed to deliver anything. 0, or less than 1MiB: none." },
 	{ "shutdown_timeout", PB_DURATION, "10s", .min = 0, .max = HOUR, .help =
 	  "How long deliveries under way may take to end at a stop; the rest stays on disk." },
 	{ "log_level", PB_CHOICE, "info", .choices = "error warning info debug", .help =

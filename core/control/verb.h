@@ -36,5 +36,8 @@ void verb_sink_set(struct verb_call *);
 void verb_dead(struct verb_call *);
 void verb_dead_replay(struct verb_call *);
 void verb_dead_purge(struct verb_call *);
+/* "trace": where the events with the `id`, or else the one with the number `seq`, are, and what became of them, an object each;
+ * then {"type":"history",…}: how far back that goes. */
+void verb_trace(struct verb_call *);
 
 #endif

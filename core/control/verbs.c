@@ -39,6 +39,7 @@ static const struct verb verbs[] = {
 	{ "sink-set", true, verb_sink_set },
 	{ "sinks", false, verb_sinks },
 	{ "status", false, verb_status },
+	{ "trace", false, verb_trace },
 };
 
 static void run_verb(struct verb_call *call, const char *name)

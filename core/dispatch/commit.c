@@ -14,6 +14,7 @@
 #include "dispatch/alarms.h"
 #include "dispatch/status.h"
 #include "event/event.h"
+#include "history/history.h"
 #include "state/records.h"
 
 #define GROUP_MAX (8u << 20)	/* bytes of records; one entry may have more */
@@ -50,6 +51,7 @@ static void drop(struct committed *got)
 	for (size_t i = 0; got->in_memory && i < got->n; i++)
 		event_unref(got->events[i]);
 	buf_free(&got->marks);
+	free(got->ids);
 	free(got);
 }
 
@@ -67,10 +69,15 @@ static struct committed *collect(struct commit *c, const struct commit_entry *li
 	struct committed *got = xcalloc(1, sizeof *got + (fits ? n : 0) * sizeof got->events[0]);
 	*got = (struct committed){ .n = n, .in_memory = fits, .bytes = fits ? bytes : 0,
 				   .marks = BUF_INIT(BUF_MAX) };
+	if (c->traced && !fits)
+		got->ids = xcalloc(n, sizeof *got->ids);
 	for (const struct commit_entry *e = list; e != NULL; e = e->next) {
 		buf_add(&got->marks, e->marks.data, e->marks.len);
-		for (size_t i = 0; i < e->n && fits; i++)
-			got->events[at++] = event_ref(e->events[i]);
+		for (size_t i = 0; i < e->n; i++, at++)
+			if (fits)
+				got->events[at] = event_ref(e->events[i]);
+			else if (c->traced)
+				got->ids[at] = history_hash(event_id(e->events[i]));
 	}
 	if (got->marks.failed == 0)
 		return got;

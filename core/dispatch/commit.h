@@ -45,6 +45,7 @@ struct commit {
 	struct alarms *alarms;		/* NULL: nobody is told (a test) */
 	const struct clock *clock;
 	struct ending ending;
+	bool traced;			/* the router is told the ids of what it is not given in memory */
 	/* What was committed, added to by whoever leads. */
 	struct histogram seconds;	/* append and sync: µs, COMMIT_SECONDS (status.h) */
 	struct histogram bytes;		/* of records in a block: COMMIT_BYTES */

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/step.h"
 #include "dispatch/router.h"
+#include "dispatch/trail.h"
 
 #define GONE_MAX 16384		/* rows that may be on their way out */
 #define SWEEP_ROWS 256		/* looked at a second for their age */
@@ -75,6 +76,7 @@ static void change_one(struct router *r, struct dead_change *c, struct delivery_
 		c->waiting++;
 	} else {
 		rows_del_dead(&r->open.batch, key);
+		trail_changed(r, key, c->replay);
 		if (c->replay)
 			replay(r, lane, key, &row);
 		else

@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "dispatch/build.h"
 #include "dispatch/recover.h"
+#include "dispatch/trail.h"
+#include "history/history.h"
 
 #define BURY_MS 100	/* what has answered all, but is not back yet, is waited for; else the next time */
 
@@ -85,6 +87,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	router_init(r, env->instance.clock, env->journal, env->state, env->memory);
 	r->max_size = env->max_size;
 	r->commit = &d->commit;
+	r->history = env->history;
 	r->alarms = &d->alarms;
 	r->retired = &d->retired;
 	r->wake = env->wake;
@@ -92,6 +95,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	alarms_init(&d->alarms);
 	commit_init(&d->commit, env->journal, &r->inbox, &r->watermarks);
 	d->commit.alarms = &d->alarms;
+	d->commit.traced = env->history != NULL;
 	d->commit.clock = env->instance.clock;
 	d->commit.ending = env->ending;
 	sender_init(&d->submitter, "submit");
@@ -153,7 +157,10 @@ bool dispatch_open(struct dispatch *d, struct report *report)
 int dispatch_start(struct dispatch *d)
 {
 	/* From the disk up: what a thread hands over finds its taker. */
-	int failed = saver_start(&d->router.saver);
+	int failed = history_start(d->env.history);
+	trail_configured(&d->router);
+	if (failed == 0)
+		failed = saver_start(&d->router.saver);
 	if (failed == 0 && d->submitter.n_outlets > 0)
 		failed = sender_start(&d->submitter);
 	for (size_t i = 0; i < d->n_writers && failed == 0; i++)

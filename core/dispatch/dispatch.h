@@ -22,11 +22,13 @@
 struct dispatch;
 struct inbox;
 struct inbox_call;
+struct history;
 
 struct dispatch_env {
 	struct instance_env instance;
 	struct journal *journal;
 	struct state *state;
+	struct history *history;	/* what becomes of each event goes there; NULL: nowhere */
 	uint64_t max_size;		/* bytes that the store may have, 0: no limit */
 	size_t memory;			/* bytes of committed events kept for the router */
 	struct ending ending;		/* of the process, on an I/O error */

@@ -84,6 +84,7 @@ void intake_free(struct intake *got)
 		for (size_t i = 0; c->in_memory && i < c->n; i++)
 			event_unref(c->events[i]);
 		buf_free(&c->marks);
+		free(c->ids);
 		free(c);
 	}
 	for (struct chain_job *job = got->chained, *next; job != NULL; job = next) {

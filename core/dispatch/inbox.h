@@ -28,6 +28,7 @@ struct committed {
 	struct journal_pos end;		/* of the block */
 	struct buf marks;		/* those of the block, as in marks.h */
 	size_t bytes;			/* of events in memory */
+	uint64_t *ids;			/* history_hash() of each when they are not, NULL: not wanted */
 	const struct pb_event *events[];
 };
 

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/span.h"
 #include "dispatch/router.h"
+#include "dispatch/trail.h"
 #include "event/codec.h"
 #include "event/event.h"
 
@@ -124,6 +125,7 @@ static void make_dead(struct piece *p, struct delivery_key key, const struct str
 		.error = row->error.len > 0 ? row->error : span_str(why),
 	});
 	dead_added(p->lane);
+	trail_dead(r, key, NULL, DEAD_REMOVED);
 	p->lane->died[DEAD_REMOVED]++;
 	p->lane->leaving.moved++;
 	p->made++;

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/step.h"
 #include "dispatch/alarms.h"
+#include "dispatch/trail.h"
 #include "state/records.h"
 #include "state/rows.h"
 
@@ -170,6 +171,8 @@ static int read_tail(struct recover *rec, bool lost)
 			take_marks(rec, &found);
 		else if (found.kind == RECORD_WATERMARK && !lost)
 			take_watermarks(r, found.data);
+		else if (found.kind == RECORD_EVENT && !lost)
+			trail_found(r, found.seq, found.data);
 	}
 	journal_cursor_close(r->journal, c);
 	return got;

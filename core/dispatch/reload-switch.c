@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "dispatch/build.h"
 #include "dispatch/reload.h"
+#include "dispatch/trail.h"
 
 void reload_number(struct inbox_call *call)
 {
@@ -199,6 +200,7 @@ void reload_switch(struct inbox_call *call)
 		metric_set_hide(&d->feeds[i]->self.metrics, false);
 	r->alarms_origin = rl->alarms_origin;
 	atomic_store(&d->alarms.wanted, rl->alarms_wanted);
+	trail_configured(r);
 	r->leave_paused = false;
 	r->catchup_due = true;
 	r->save_pending = r->space_due = true;

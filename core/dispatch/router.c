@@ -13,7 +13,9 @@
 #include "base/thread.h"
 #include "dispatch/alarms.h"
 #include "dispatch/retire.h"
+#include "dispatch/trail.h"
 #include "event/event.h"
+#include "history/history.h"
 
 #define TICK 1000	/* ms */
 
@@ -60,6 +62,7 @@ static void tick(struct timer *t)
 	sinks_tick(r);
 	dead_tick(r);
 	save_calls_late(r);
+	history_flush(r->history);
 	r->space_due = true;
 	tell_damage(r);
 	for (size_t i = 0; i < r->n_outlets; i++)
@@ -265,6 +268,7 @@ static void route_events(struct router *r, struct committed *c)
 static void route_committed(struct router *r, struct committed *c)
 {
 	step_at("route: taken in");
+	trail_committed(r, c);
 	if (c->n > 0 && !c->in_memory)
 		all_fall_behind(r, r->next);
 	else
@@ -282,6 +286,7 @@ static void route_committed(struct router *r, struct committed *c)
 	r->routed = c->end;
 	step_at("route: matched");
 	buf_free(&c->marks);
+	free(c->ids);
 	free(c);
 }
 
@@ -391,6 +396,7 @@ static void *run(void *arg)
 	router_turn(r);
 	saver_stop(&r->saver);
 	save_last(r);
+	history_flush(r->history);
 	inbox_close(&r->inbox);
 	return NULL;
 }

@@ -24,6 +24,7 @@
 
 struct alarms;
 struct retired;
+struct history;
 
 struct route {
 	struct config_route *config;
@@ -86,6 +87,7 @@ struct router {
 	void (*wake)(void *arg);	/* some of it has ended; NULL: nobody is told */
 	void *wake_arg;
 	bool wake_due;
+	struct history *history;	/* what became of each event; NULL: none is kept */
 	struct saver saver;
 	struct timers timers;
 	struct id_gen random;

@@ -70,26 +70,37 @@ bool rule_same(const struct rule *a, const struct rule *b)
 	       memcmp(a->bytes, b->bytes, a->from_len + a->globs_len) == 0;
 }
 
-bool rule_takes(const struct rule *rule, uint32_t origin, const char *type)
+enum rule_verdict rule_verdict(const struct rule *rule, uint32_t origin, const char *type)
 {
 	const char *glob = rule->bytes + rule->from_len, *end = glob + rule->globs_len;
 	size_t i = 0;
 	while (i < rule->from_len && get_le32(rule->bytes + i) != origin)
 		i += 4;
 	if (i == rule->from_len)
-		return false;
+		return RULE_NOT_FROM;
 	while (glob < end && !glob_match(glob, type))
 		glob += strlen(glob) + 1;
-	return glob < end;
+	return glob < end ? RULE_TAKES : RULE_NOT_EVENTS;
+}
+
+bool rule_takes(const struct rule *rule, uint32_t origin, const char *type)
+{
+	return rule_verdict(rule, origin, type) == RULE_TAKES;
+}
+
+const struct rule *lane_rule(const struct lane *lane, uint64_t seq)
+{
+	const struct rule *rule = lane->old;
+	while (rule != NULL && rule->until <= seq)
+		rule = rule->next;
+	if (rule == NULL)
+		rule = lane->route != NULL ? lane->route->rule : NULL;
+	return rule;
 }
 
 bool lane_wants(const struct lane *lane, const struct pb_event *ev)
 {
-	const struct rule *rule = lane->old;
-	while (rule != NULL && rule->until <= event_seq(ev))
-		rule = rule->next;
-	if (rule == NULL)
-		rule = lane->route != NULL ? lane->route->rule : NULL;
+	const struct rule *rule = lane_rule(lane, event_seq(ev));
 	return rule != NULL && rule_takes(rule, event_origin(ev), event_type(ev));
 }
 

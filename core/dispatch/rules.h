@@ -36,8 +36,13 @@ void rules_free(struct rule *first);
 bool rule_same(const struct rule *, const struct rule *);
 /* Does it take an event of this type from this source? */
 bool rule_takes(const struct rule *, uint32_t origin, const char *type);
+/* And if not, by which of its conditions? */
+enum rule_verdict { RULE_TAKES, RULE_NOT_FROM, RULE_NOT_EVENTS };
+enum rule_verdict rule_verdict(const struct rule *, uint32_t origin, const char *type);
 
-/* Does the lane take the event, by the rule that counts for it? */
+/* The lane's rule that counts for the event; NULL: there is none. */
+const struct rule *lane_rule(const struct lane *, uint64_t seq);
+/* Does the lane take the event, by that rule? */
 bool lane_wants(const struct lane *, const struct pb_event *);
 /* Is the event before the lane's last barrier, so that its route's present rule does not count for it? */
 bool lane_took_else(const struct lane *, uint64_t seq);

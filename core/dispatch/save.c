@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/step.h"
 #include "dispatch/router.h"
+#include "history/history.h"
 #include "state/records.h"
 
 #define SAVE_EVERY 1000		/* ms */
@@ -227,6 +228,7 @@ int64_t save_turn(struct router *r)
 	r->urgent_since = 0;
 	r->last_save = now;
 	r->saves++;
+	history_flush(r->history);
 	saver_apply(&r->saver, &r->saving.batch);
 	return TIMER_NEVER;
 }

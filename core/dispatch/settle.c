@@ -16,6 +16,7 @@
 #include "dispatch/router.h"
 #include "dispatch/schedule.h"
 #include "dispatch/status.h"
+#include "dispatch/trail.h"
 #include "event/codec.h"
 #include "event/event.h"
 
@@ -131,6 +132,7 @@ static void put_dead(struct router *r, struct slot *slot, enum dead_reason reaso
 		.response = { slot->response, slot->response_len },
 	});
 	dead_added(lane);
+	trail_dead(r, key_of(slot), slot->event, reason);
 	lane->died[reason]++;
 	set_urgent(r);
 	slot->state = SLOT_SAVING;
@@ -364,6 +366,7 @@ void settle_answer(struct router *r, struct pb_delivery *d)
 		slot_part_delivered(slot, d->part);
 		slot->lane->delivered++;
 	}
+	trail_answer(r, d);
 	note_answer(slot, d);
 	router_pump(r, o);
 	if (--slot->flying == 0)
@@ -381,6 +384,7 @@ static void filter_failed(struct router *r, struct slot *slot, const struct chai
 	if (slot->first_ms == 0)
 		slot->first_ms = router_wall(r);
 	slot->after = 0;
+	trail_filter_failed(r, slot);
 	if (job->failed == -EAGAIN && slot->lane->leaving.is)
 		settle_removed(r, slot);
 	else if (job->failed == -EAGAIN)
@@ -401,6 +405,7 @@ void settle_chained(struct router *r, struct chain_job *job)
 		}
 		if (job->in.n == 0) {
 			slot->lane->filtered++;
+			trail_filtered(r, slot);
 			delivered(r, slot);
 			continue;
 		}

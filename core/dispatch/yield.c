@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "dispatch/router.h"
+#include "dispatch/trail.h"
 #include "event/codec.h"
 #include "event/event.h"
 
@@ -69,6 +70,7 @@ static void put_dead(struct lane *lane, uint64_t seq, const struct straggler_row
 		.error = row->error, .response = row->response,
 	});
 	lane->died[lane->yield_as]++;
+	trail_dead(lane->router, key, NULL, lane->yield_as);
 	dead_added(lane);
 }
 

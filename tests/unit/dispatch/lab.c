@@ -12,6 +12,7 @@
 #include "base/span.h"
 #include "dispatch/delivery.h"
 #include "event/event.h"
+#include "history/history.h"
 
 #define TURNS_MAX 100000
 #define STARTS_MAX 20
@@ -299,7 +300,8 @@ static void fill_env(struct lab *lab)
 		.instance = { .clock = &lab->clock.clock, .metrics = &lab->metrics,
 			      .max_event = 1 << 20 },
 		.journal = journal_simulated(lab->journal_disk, &lab->journal_options),
-		.state = state_simulated(lab->state_disk), .max_size = lab->journal_options.max_size,
+		.state = state_simulated(lab->state_disk), .history = lab->history,
+		.max_size = lab->journal_options.max_size,
 		.memory = 1 << 20, .ending = { end, lab }, .shutdown_ms = 1000,
 		.on_router = on_router,
 	};
@@ -435,6 +437,7 @@ bool lab_step_all(struct lab *lab)
 {
 	struct dispatch *d = lab->d;
 	bool did = saver_step(&d->router.saver);
+	history_step(d->env.history);
 	for (size_t i = 0; i < d->n_feeds; i++)
 		if (d->feeds[i]->self.plugin == &alarms_plugin && alarms_step(&d->alarms, &d->feeds[i]->self)) {
 			feed_commit(d->feeds[i]);

@@ -36,6 +36,7 @@ struct lab {
 	struct metrics metrics;
 	struct config *config;
 	struct dispatch_env env;
+	struct history *history;	/* the test's, or NULL: the engines that start write to it */
 	struct dispatch *d;
 	bool ended;		/* the engine has ended its process: it is to be closed, nothing of it counts */
 	bool fails;		/* a start may fail, since a disk does */

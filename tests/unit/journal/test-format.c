@@ -5,46 +5,7 @@
 #include "base/log.h"
 #include "event/codec.h"
 #include "journal/simulated.h"
-
-/* The bytes of the dump under the heading; lines "00000040: 50 42 …  text". */
-static size_t read_dump(const char *heading, unsigned char *bytes, size_t size)
-{
-	char path[600], line[256];
-	const char *srcdir = getenv("srcdir");
-	snprintf(path, sizeof path, "%s/doc/store-format.md", srcdir != NULL ? srcdir : ".");
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	bool found = false;
-	size_t n = 0;
-	while (fgets(line, sizeof line, f) != NULL) {
-		unsigned offset, byte;
-		int used;
-		found = found || strncmp(line, heading, strlen(heading)) == 0;
-		if (!found || sscanf(line, "%8x:%n", &offset, &used) != 1 || line[8] != ':')
-			continue;
-		assert_int_equal(offset, n);
-		for (const char *at = line + used; sscanf(at, " %2x%n", &byte, &used) == 1 && n < size; at += used) {
-			bytes[n++] = (unsigned char)byte;
-			if (n % 16 == 0)
-				break;
-		}
-	}
-	fclose(f);
-	return n;
-}
-
-static void print_dump(const unsigned char *bytes, size_t n)
-{
-	for (size_t at = 0; at < n; at += 16) {
-		fprintf(stderr, "%08zx:", at);
-		for (size_t i = at; i < at + 16; i++)
-			fprintf(stderr, i < n ? " %02x" : "   ", bytes[i < n ? i : at]);
-		fprintf(stderr, "  ");
-		for (size_t i = at; i < at + 16 && i < n; i++)
-			fputc(bytes[i] > 31 && bytes[i] < 127 ? bytes[i] : '.', stderr);
-		fputc('\n', stderr);
-	}
-}
+#include "unit/dump.h"
 
 static struct pb_event *example_event(void)
 {
