@@ -9,7 +9,7 @@ BEGIN { RS = "\001" }		# the whole file at once
 	print "{"
 	n = split($0, decl, ";")
 	for (i = 1; i <= n; i++)
-		if (match(decl[i], /pb_[a-z0-9_]+\(/))
+		if (match(decl[i], /pbt?_[a-z0-9_]+\(/))
 			printf "\t%s;\n", substr(decl[i], RSTART, RLENGTH - 1)
 	print "};"
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# symbols.sh - the program exports what plugin.h declares, a plugin its descriptor, and no more.
+# symbols.sh - the program exports what plugin.h declares, a plugin its descriptor, the library for
+# tests what plugin.h and testing.h declare, and no more.
 set -u
 status=0
 complain() { echo "$*"; status=1; }
@@ -20,6 +21,13 @@ exported() {
 
 exported patchbay > "$work/exported"
 diff "$work/declared" "$work/exported" || complain "the program exports other symbols (>)"
+
+nm -g --defined-only libpatchbay-testing.a | awk 'NF == 3 { print $3 }' | grep "$ours" |
+	LC_ALL=C sort > "$work/testing"
+for header in plugin testing; do
+	awk -f "$srcdir/tests/check/symbols.awk" "$srcdir/include/patchbay/$header.h"
+done | tr -d '\t;' | grep '^pb' | LC_ALL=C sort | diff - "$work/testing" ||
+	complain "libpatchbay-testing.a has other global symbols (>)"
 
 for plugin in plugins/*.so; do
 	[ -e "$plugin" ] || continue
