@@ -9,6 +9,8 @@
 #include "base/group.h"
 #include "base/memory.h"
 #include "base/parse.h"
+#include "base/span.h"
+#include "event/attributes.h"
 
 static void warn_unused(const struct config_instance *in, struct report *report)
 {
@@ -19,6 +21,19 @@ static void warn_unused(const struct config_instance *in, struct report *report)
 	};
 	if (!in->used)
 		report_warning(report, in->place, in->title, NULL, "%s", why[in->kind]);
+}
+
+static void check_order_by(const struct config_instance *in, struct report *report)
+{
+	const char *by = options_str(in->options, "order_by");
+	struct place place = options_place(in->options, "order_by");
+	bool named = strncmp(by, "data.", 5) == 0 ? by[5] != '\0' : attribute_name_ok(span_str(by));
+	if (*by != '\0' && !named)
+		report_error(report, place, in->title, "order_by", "expected the name of an attribute, such as "
+			     "subject, or data.FIELD");
+	if (*by != '\0' && strcmp(options_str(in->options, "order"), "strict") == 0)
+		report_error(report, place, in->title, "order_by", "does not go with order = strict, which keeps "
+			     "all events of a route in one order: take one of them out");
 }
 
 /* Waits that end after `expire` are never waited for. */
@@ -183,6 +198,8 @@ void config_check(const struct config *config, struct report *report)
 		warn_unused(in, report);
 		if (in->kind == CONFIG_SINK && in->sound)
 			warn_expire(in, report);
+		if (in->kind == CONFIG_SINK && in->sound)
+			check_order_by(in, report);
 	}
 	warn_listeners(config, report);
 	warn_paths(config, report);

@@ -88,6 +88,12 @@ static const struct pb_option sink_table[] = {
 	{ "order", PB_CHOICE, "", .choices = "strict relaxed", .help =
 	  "Whether a failed event holds back those behind it (strict) or lets them pass "
 	  "(relaxed); unset, as the plugin's kind of sink needs it." },
+	{ "order_by", PB_STRING, "", .help =
+	  "Events of a route that have the same value here go out one after another, also when one fails; "
+	  "others pass them. An attribute's name, such as subject, or data.FIELD of a JSON body, as it was "
+	  "accepted. What has no such value is not ordered." },
+	{ "max_keys", PB_INT, "65536", .min = 1, .max = 100000000, .help =
+	  "For how many values of `order_by` a route's events may wait; at the limit all its events wait." },
 	{ "breaker_failures", PB_INT, "20", .min = 0, .max = 1000000, .help =
 	  "After so many failures in a row the sink is held and probed; 0 holds it only when the "
 	  "plugin says that the receiver is down." },

@@ -6,6 +6,7 @@
 
 #include "base/magic.h"
 #include "base/memory.h"
+#include "dispatch/keys.h"
 #include "dispatch/outlet.h"
 #include "dispatch/router.h"
 #include "event/event.h"
@@ -39,12 +40,17 @@ static void timer_fired(struct timer *t)
 		slot_begin(lane->router, head);
 	wait_for_head(lane);
 	stragglers_due(lane);
+	keys_serve(lane);
 }
 
-static bool is_strict(const struct outlet *o)
+static void set_order(struct lane *lane, const struct outlet *o)
 {
-	const char *order = options_str(o->config->options, "order");
-	return order[0] == '\0' ? !o->async : strcmp(order, "strict") == 0;
+	const struct options *options = o->config->options;
+	const char *order = options_str(options, "order"), *by = options_str(options, "order_by");
+	free(lane->order_by);
+	lane->order_by = by[0] != '\0' ? xstrdup(by) : NULL;
+	lane->max_keys = (size_t)options_int(options, "max_keys");
+	lane->strict = order[0] == '\0' ? !o->async && lane->order_by == NULL : strcmp(order, "strict") == 0;
 }
 
 struct lane *lane_new_leaving(struct router *router, const char *title)
@@ -67,7 +73,7 @@ struct lane *lane_new(struct router *router, struct route *route, struct outlet 
 	lane->leaving.is = false;
 	lane->route = route;
 	lane->outlet = outlet;
-	lane->strict = is_strict(outlet);
+	set_order(lane, outlet);
 	free(title);
 	return lane;
 }
@@ -93,16 +99,16 @@ static void let_pass(struct lane *lane)
 
 void lane_rewire(struct lane *lane, struct route *route, struct outlet *outlet)
 {
-	bool strict = is_strict(outlet);
+	bool was_strict = lane->strict;
 	if (lane->outlet != outlet && lane->outlet != NULL)
 		outlet_remove_lane(lane->outlet, lane);
 	if (lane->outlet != outlet)
 		outlet_add_lane(outlet, lane);
 	lane->route = route;
 	lane->outlet = outlet;
-	if (lane->strict && !strict)
+	set_order(lane, outlet);
+	if (was_strict && !lane->strict)
 		let_pass(lane);
-	lane->strict = strict;
 	router_pump(lane->router, outlet);
 }
 
@@ -119,6 +125,7 @@ static void slot_free(struct slot *slot)
 
 void lane_free(struct lane *lane)
 {
+	keys_forget(lane);
 	for (struct slot *s = lane->head, *next; s != NULL; s = next) {
 		next = s->next;
 		slot_free(s);
@@ -135,6 +142,7 @@ void lane_free(struct lane *lane)
 	}
 	rules_free(lane->old);
 	rules_free(lane->stored);
+	free(lane->order_by);
 	free(lane->title);
 	free(lane->route_name);
 	free(lane->sink_title);
@@ -151,6 +159,7 @@ void lane_cover(struct lane *lane, uint64_t seq, const struct straggler_row *row
 		c->attempts = row->attempts;
 		c->first_ms = row->first_ms;
 		c->due_ms = row->due_ms;
+		c->key = row->key;
 		c->parts_len = parts;
 		if (parts > 0)
 			memcpy(c->parts, row->parts.data, parts);
@@ -168,19 +177,29 @@ struct covered *lane_find_covered(const struct lane *lane, uint64_t seq)
 
 bool lane_takes_up(const struct lane *lane, uint64_t seq)
 {
-	return lane->strict && lane_find_covered(lane, seq) != NULL;
+	const struct covered *c = lane_find_covered(lane, seq);
+	return c != NULL && (lane->strict || c->key != 0 || due_is_parked(c->due_ms));
+}
+
+void lane_pass_covered(struct lane *lane, const struct covered *c)
+{
+	if (c->due_ms < 0)
+		return;
+	stragglers_expect(lane, c->due_ms);
+	keys_note_row(lane, c->seq, c->key, c->due_ms);
 }
 
 void lane_uncover(struct lane *lane)
 {
 	uint64_t place = lane->live ? lane->router->next : lane->next;
+	if (lane->untaken > 0 && lane->untaken_from < place)
+		place = lane->untaken_from;
 	struct covered *c, *next;
 	HASH_ITER(hh, lane->covered, c, next) {
 		if (c->seq >= place)
 			continue;
 		HASH_DEL(lane->covered, c);
-		if (c->due_ms >= 0)
-			stragglers_expect(lane, c->due_ms);
+		lane_pass_covered(lane, c);
 		free(c);
 	}
 }
@@ -220,7 +239,7 @@ bool lane_has_room(const struct lane *lane)
 {
 	const struct outlet *o = lane->outlet;
 	size_t most = o->max_in_flight > o->max_batch ? o->max_in_flight : o->max_batch;
-	return lane->count < 2 * most + WINDOW_SPARE &&
+	return keys_have_room(lane) && lane->count < 2 * most + WINDOW_SPARE &&
 	       (lane->count == 0 || lane->bytes < WINDOW_BYTES);
 }
 
@@ -290,7 +309,7 @@ struct slot *lane_push_loose(struct lane *lane, const struct pb_event *ev, uint6
 	return slot;
 }
 
-struct slot *lane_find_loose(struct lane *lane, uint64_t seq)
+struct slot *lane_find_loose(const struct lane *lane, uint64_t seq)
 {
 	struct slot *slot;
 	HASH_FIND(hh, lane->loose, &seq, sizeof seq, slot);
@@ -371,6 +390,7 @@ void lane_settled(struct slot *slot)
 	} else {
 		leave_window(lane, slot);
 	}
+	keys_left(slot);
 	slot_free(slot);
 	lane_rows_done(lane);
 	if (!lane->live)

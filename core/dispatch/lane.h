@@ -21,11 +21,13 @@
 #include "dispatch/timer.h"
 #include "state/rows.h"
 
+struct key;
 struct route;
 struct outlet;
 struct router;
 
 enum slot_state {
+	SLOT_HELD,		/* waits for an earlier one of its key */
 	SLOT_FILTERING,		/* a chain job has it */
 	SLOT_READY,		/* may be sent */
 	SLOT_FLYING,		/* deliveries are with the sink */
@@ -53,6 +55,9 @@ struct slot {
 	unsigned attempts;		/* made */
 	int64_t first_ms;		/* wall clock of the first failure, 0: none */
 	int64_t row_due_ms;		/* due time in the row it has, -1: it has none */
+	uint64_t hash;			/* of its key, 0: it has none */
+	struct key *key;		/* NULL: it has none, or nobody waits for it any more */
+	struct slot *key_prev, *key_next;	/* of the same key, in order of events */
 	int64_t taken_ms;		/* monotonic: when it came into the window */
 	/* The worst answer of the deliveries that are out. */
 	enum pb_code worst;
@@ -62,12 +67,13 @@ struct slot {
 };
 
 /* An event at or past the lane's place at start that has a row already: a strict lane takes it up in its place, with
- * what the row says; a relaxed one passes over it. */
+ * what the row says; a relaxed one passes over it, and with a key it counts from then on. */
 struct covered {
 	UT_hash_handle hh;
 	uint64_t seq;
 	unsigned attempts;
 	int64_t first_ms, due_ms;	/* wall clock; due_ms -1: it is dead */
+	uint64_t key;			/* hash, 0: none */
 	size_t parts_len;
 	char parts[];
 };
@@ -108,7 +114,13 @@ struct lane {
 	bool dirty;
 	int64_t next_due_ms;		/* engine wall clock: when stragglers' rows are to be looked at; TIMER_NEVER: none */
 	bool more_due;			/* rows are due that there was no room for */
-	struct timer timer;		/* strict wait in place, or stragglers due */
+	struct timer timer;		/* strict wait in place, stragglers due, or keys to serve */
+	char *order_by;			/* what makes the key: an attribute's name, or "data.FIELD"; NULL: there are none */
+	size_t max_keys;
+	struct key *keys;		/* of which something is not settled: hash by hash */
+	struct key *keys_first, *keys_last;	/* those for which a row is to be fetched */
+	bool keys_served;		/* at this moment */
+	size_t n_held;			/* slots of the window HELD */
 	uint64_t stragglers, dead;	/* rows */
 	uint64_t purged, replayed;	/* dead letters, since the start */
 	uint64_t delivered, retried, filtered;
@@ -135,7 +147,7 @@ bool lane_has_room(const struct lane *);
 struct slot *lane_push(struct lane *, const struct pb_event *, enum slot_state);
 /* A loose slot for a straggler that is tried again. */
 struct slot *lane_push_loose(struct lane *, const struct pb_event *, uint64_t seq, enum slot_state);
-struct slot *lane_find_loose(struct lane *, uint64_t seq);
+struct slot *lane_find_loose(const struct lane *, uint64_t seq);
 /* Is a slot of the window the event's? */
 bool lane_in_window(const struct lane *, uint64_t seq);
 /* It may be sent: filters are through, or its wait is over. */
@@ -147,12 +159,13 @@ struct slot *lane_next_ready(struct lane *, const struct slot *after);
 void lane_cover(struct lane *, uint64_t seq, const struct straggler_row *);
 /* Is the event one of those? It is the caller's then, to be freed. */
 struct covered *lane_take_covered(struct lane *, uint64_t seq);
-/* Forget those that the lane has passed without taking them up, since its route does not want them now: a straggler among
- * them comes back like any other. */
+/* The lane, which is not strict, has passed it: a straggler comes back like any other. */
+void lane_pass_covered(struct lane *, const struct covered *);
+/* Likewise those that it has passed without taking them up, since its route does not want them now. */
 void lane_uncover(struct lane *);
 /* That of the event, or NULL; it stays the lane's. */
 struct covered *lane_find_covered(const struct lane *, uint64_t seq);
-/* Will a strict lane take the event up in its place, when it comes by? */
+/* Does the event's row count only when the lane comes by it: since it is strict, or the row has a key? */
 bool lane_takes_up(const struct lane *, uint64_t seq);
 /* A slot at the end of a strict lane's window for an event that has a row: it waits in its place until it is due. */
 void lane_push_waiting(struct lane *, const struct pb_event *, const struct covered *);

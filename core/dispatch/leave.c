@@ -2,11 +2,13 @@
 #include "dispatch/leave.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/span.h"
+#include "dispatch/keys.h"
 #include "dispatch/router.h"
 #include "dispatch/trail.h"
 #include "event/codec.h"
@@ -29,7 +31,7 @@ static void remove_from(struct lane **list, size_t *n, const struct lane *lane)
 static void let_go(struct router *r, struct slot *first)
 {
 	for (struct slot *s = first; s != NULL; s = s->next)
-		if (s->state == SLOT_READY || s->state == SLOT_WAITING)
+		if (s->state == SLOT_READY || s->state == SLOT_WAITING || s->state == SLOT_HELD)
 			settle_removed(r, s);
 }
 
@@ -63,6 +65,7 @@ void leave_begin(struct lane *lane, uint64_t barrier)
 	lane->next_due_ms = TIMER_NEVER;
 	lane->more_due = false;
 	timer_clear(&r->timers, &lane->timer);
+	keys_forget(lane);
 	rules_change(lane, was, NULL, barrier);
 	let_go(r, lane->head);
 	let_go(r, lane->loose_head);
@@ -81,8 +84,13 @@ void leave_return(struct lane *lane, struct route *route, struct outlet *outlet,
 	rules_change(lane, NULL, route->rule, barrier);
 	r->n_behind++;
 	r->catchup_due = true;
-	if (lane->stragglers > 0)
-		stragglers_expect(lane, router_wall(r));
+	if (lane->stragglers == 0)
+		return;
+	stragglers_expect(lane, router_wall(r));
+	int failed = keys_note_rows(lane);
+	if (failed < 0)
+		log_error("cannot read the rows of '%s', some wait for the next start: %s", lane->title,
+			  strerror(-failed));
 }
 
 /* The last piece is on disk: the watermark may pass it. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "dispatch/keys.h"
 #include "dispatch/router.h"
 #include "event/event.h"
 
@@ -34,8 +35,12 @@ static void push(struct lane *lane, const struct pb_event *ev, const struct stra
 	int64_t left = row->after_ms - router_wall(r);
 	if (left > row->wait_ms)	/* the clock was set back */
 		left = row->wait_ms;
+	uint64_t hash = keys_hash(lane, ev);
 	if (row->after_ms == 0 || left <= 0) {
-		slot_begin(r, slot);
+		if (hash != 0)
+			keys_enter(slot, hash);
+		else
+			slot_begin(r, slot);
 		return;
 	}
 	slot->state = SLOT_WAITING;
@@ -58,7 +63,7 @@ static bool take_up(struct lane *lane, uint64_t seq)
 		push(lane, ev, &row);
 	bool gone = failed == -ENOENT || failed == -EBADMSG;
 	if (gone)
-		stragglers_drop(lane, key, due_parked(0));
+		stragglers_drop(lane, key, 0, due_parked(0));
 	event_unref(ev);
 	buf_free(&hold);
 	return failed == 0 || gone;
@@ -71,6 +76,9 @@ bool parked_take_up(struct lane *lane)
 	if (failed < 0)
 		return false;
 	for (size_t i = 0; i < list.n && lane_has_room(lane); i++) {
+		lane->untaken_from = list.seqs[i];
+		if (lane->covered != NULL)
+			lane_uncover(lane);	/* what comes before it */
 		if (!take_up(lane, list.seqs[i]))
 			return false;
 		lane->untaken--;
@@ -82,5 +90,7 @@ bool parked_take_up(struct lane *lane)
 			lane->untaken = 0;
 	}
 	lane_rows_done(lane);
+	if (lane->covered != NULL)
+		lane_uncover(lane);
 	return true;
 }

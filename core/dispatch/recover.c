@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/step.h"
 #include "dispatch/alarms.h"
+#include "dispatch/keys.h"
 #include "dispatch/trail.h"
 #include "state/records.h"
 #include "state/rows.h"
@@ -194,9 +195,13 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 	}
 	if (fixed.due_ms < lane->next_due_ms && !due_is_parked(fixed.due_ms))
 		lane->next_due_ms = fixed.due_ms;
-	if (key.seq >= lane->next) {	/* it waits in place, or the watermark behind it was not saved */
+	/* It waits in place, or the watermark behind it was not saved; or the lane has parked rows before it. */
+	bool waits_for_rows = lane->untaken > 0 && (fixed.key != 0 || due_is_parked(fixed.due_ms));
+	if (key.seq >= lane->next || waits_for_rows) {
 		fixed.first_ms = stragglers_first(lane->router, &fixed);
 		lane_cover(lane, key.seq, &fixed);
+	} else if (!lane->leaving.is) {
+		keys_note_row(lane, key.seq, fixed.key, fixed.due_ms);
 	}
 	return true;
 }

@@ -12,6 +12,7 @@
 #include "base/step.h"
 #include "base/thread.h"
 #include "dispatch/alarms.h"
+#include "dispatch/keys.h"
 #include "dispatch/retire.h"
 #include "dispatch/trail.h"
 #include "event/event.h"
@@ -187,6 +188,7 @@ void router_moved(struct lane *lane)
 static struct slot *take_event(struct lane *lane, const struct pb_event *ev)
 {
 	if (!lane_has_room(lane) || !sink_takes(lane->outlet, event_seq(ev))) {
+		keys_make_room(lane);
 		lane_fall_behind(lane, event_seq(ev));
 		return NULL;
 	}
@@ -194,7 +196,14 @@ static struct slot *take_event(struct lane *lane, const struct pb_event *ev)
 	if (c != NULL) {
 		if (lane->strict && c->due_ms >= 0)
 			lane_push_waiting(lane, ev, c);
+		else
+			lane_pass_covered(lane, c);
 		free(c);
+		return NULL;
+	}
+	uint64_t key = keys_hash(lane, ev);
+	if (key != 0) {
+		keys_enter(lane_push(lane, ev, SLOT_FILTERING), key);
 		return NULL;
 	}
 	bool filters = lane->route->n_stages > 0;

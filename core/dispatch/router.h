@@ -191,6 +191,8 @@ void settle_answer(struct router *, struct pb_delivery *);
 void settle_chained(struct router *, struct chain_job *);
 /* The slot's lane leaves, and nothing of it is under way: it is dead, if it is not on its way out already. */
 void settle_removed(struct router *, struct slot *);
+/* A slot that is not at work gets a row that is parked behind its key, and leaves when that is on disk. */
+void settle_park_key(struct router *, struct slot *);
 /* In a relaxed lane a delivery that others have passed for a second gets a row, so that the watermark may pass it; so
  * does, in any lane, what is half delivered while its sink is held. Every lane is looked at. */
 void settle_aged(struct router *);
@@ -210,12 +212,18 @@ bool parked_take_up(struct lane *);
 void stragglers_due(struct lane *);
 /* A straggler at work is done: there may be room for more of those that are due. */
 void stragglers_room(struct lane *);
+/* How many more stragglers may be at work. */
+size_t stragglers_have_room(const struct lane *);
+/* Is the event in memory, or will the lane come by it? Then its row is not to be looked at. */
+bool stragglers_is_here(const struct lane *, uint64_t seq);
+/* Bring one back from its row. False: not now, look again. */
+bool stragglers_bring_back(struct lane *, uint64_t seq, int64_t due_ms);
 /* The wall clock time of a row's first failure, as this run counts. */
 int64_t stragglers_first(const struct router *, const struct straggler_row *);
 /* The slot is as its row says, which is due at `due_ms`. */
 void stragglers_restore(struct slot *, const struct straggler_row *, int64_t due_ms);
-/* Its event is gone: nothing can be delivered, and that is said. */
-void stragglers_drop(struct lane *, struct delivery_key, int64_t due_ms);
+/* The event of the row, which has that key, is gone: nothing can be delivered, and that is said. */
+void stragglers_drop(struct lane *, struct delivery_key, uint64_t hash, int64_t due_ms);
 /* Look at the rows again not later than `due_ms` (engine wall clock). */
 void stragglers_expect(struct lane *, int64_t due_ms);
 

@@ -305,6 +305,7 @@ void save_last(struct router *r)
 	intake_free(&got);
 	if (r->save_busy)
 		return;		/* the saver has said why */
+	r->draining = true;	/* what is settled from here on begins nothing */
 	/* Rows first, for all that others have passed; then the watermarks, which may pass them now. */
 	settle_passed_all(r);
 	int failed = apply(r, false);

@@ -13,6 +13,7 @@
 #include "base/magic.h"
 #include "base/step.h"
 #include "dispatch/alarms.h"
+#include "dispatch/keys.h"
 #include "dispatch/router.h"
 #include "dispatch/schedule.h"
 #include "dispatch/status.h"
@@ -73,20 +74,32 @@ static void forget_row(struct router *r, struct slot *slot)
 	slot->lane->stragglers--;
 }
 
-/* `wait` ms before it is tried again; `parked`: not before all that its lane has before it. */
-static void put_row(struct router *r, struct slot *slot, int64_t wait, bool parked)
+/* `wait` ms before it is tried again, if it is parked not before that. */
+static void put_row_due(struct router *r, struct slot *slot, int64_t due, int64_t wait)
 {
-	int64_t at = router_wall(r) + wait, due = parked ? due_parked(0) : at;
 	rows_put_straggler(&r->open.batch, key_of(slot), &(struct straggler_row){
-		.attempts = slot->attempts, .first_ms = slot->first_ms, .due_ms = due,
-		.wait_ms = wait, .after_ms = parked && wait > 0 ? at : 0, .bytes = slot_bytes(slot),
-		.parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.attempts = slot->attempts, .first_ms = slot->first_ms, .due_ms = due, .wait_ms = wait,
+		.key = slot->hash, .after_ms = due_is_parked(due) && wait > 0 ? router_wall(r) + wait : 0,
+		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
 		.response = { slot->response, slot->response_len },
 	}, slot->row_due_ms);
 	slot->lane->stragglers += slot->row_due_ms < 0;
 	slot->row_due_ms = due;
 	slot->n_saved = slot->n_done;
 	set_urgent(r);
+}
+
+/* `parked`: not before all that its lane has before it. */
+static void put_row(struct router *r, struct slot *slot, int64_t wait, bool parked)
+{
+	put_row_due(r, slot, parked ? due_parked(0) : router_wall(r) + wait, wait);
+}
+
+void settle_park_key(struct router *r, struct slot *slot)
+{
+	put_row_due(r, slot, due_parked(slot->hash), 0);
+	slot->state = SLOT_SAVING;
+	save_wait(r, slot, true, TIMER_NEVER);
 }
 
 static bool is_parked(const struct slot *slot)
@@ -135,6 +148,7 @@ static void put_dead(struct router *r, struct slot *slot, enum dead_reason reaso
 	trail_dead(r, key_of(slot), slot->event, reason);
 	lane->died[reason]++;
 	set_urgent(r);
+	keys_unhold(slot);
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
 	step_at("settle: dead letter's row gathered");
@@ -157,6 +171,7 @@ void settle_removed(struct router *r, struct slot *slot)
 
 static void delivered(struct router *r, struct slot *slot)
 {
+	keys_settled(slot);
 	if (slot->row_due_ms < 0) {
 		lane_settled(slot);
 		return;
@@ -164,8 +179,8 @@ static void delivered(struct router *r, struct slot *slot)
 	forget_row(r, slot);
 	space_release(r, slot->seq);
 	step_at("settle: straggler delivered");
-	if (slot->lane->strict || slot->lane->from_rows)
-		set_urgent(r);		/* the lane waits for it */
+	if (slot->lane->strict || slot->lane->from_rows || slot->hash != 0)
+		set_urgent(r);		/* the lane waits for it, or for its room */
 	slot->forgotten = true;
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
@@ -423,15 +438,21 @@ void settle_chained(struct router *r, struct chain_job *job)
 static void age_window(struct router *r, struct lane *lane, int64_t since)
 {
 	for (struct slot *s = lane->head; s != NULL && s->seq < lane->settled_top; s = s->next) {
-		if (s->state == SLOT_SAVING || (s->row_due_ms >= 0 && !is_parked(s)) || s->taken_ms > since)
+		if (s->state == SLOT_SAVING || s->taken_ms > since)
 			continue;
-		put_row(r, s, 0, false);
-		save_wait(r, s, false, TIMER_NEVER);
+		if (s->state == SLOT_HELD) {
+			keys_park(s);
+		} else if (s->row_due_ms < 0 || is_parked(s)) {
+			put_row(r, s, 0, false);
+			save_wait(r, s, false, TIMER_NEVER);
+		}
 	}
 }
 
 void settle_passed(struct lane *lane)
 {
+	if (lane->n_held > 0 && !lane->live && lane->count > lane->outlet->max_in_flight)
+		keys_make_room(lane);
 	if (!lane->strict && lane->settled_past_head >= AGED_PASSED &&
 	    (lane->head->row_due_ms < 0 || is_parked(lane->head)))
 		age_window(lane->router, lane, lane->head->taken_ms);

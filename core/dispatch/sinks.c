@@ -66,7 +66,7 @@ static void go_on(struct outlet *o)
 	if (o->breaker.state == BREAKER_DISABLED)
 		breaker_enable(&o->breaker);
 	for (size_t i = 0; i < o->n_lanes; i++)
-		if (o->lanes[i]->stragglers > 0)
+		if (o->lanes[i]->stragglers > 0 || o->lanes[i]->keys_first != NULL)
 			stragglers_expect(o->lanes[i], router_wall(r));
 	r->catchup_due = true;
 	router_pump(r, o);

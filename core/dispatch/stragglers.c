@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/step.h"
+#include "dispatch/keys.h"
 #include "dispatch/router.h"
 #include "event/event.h"
 
@@ -27,6 +28,20 @@ struct due_list {
 	int64_t next_ms;		/* when the first that is not taken is due */
 };
 
+bool stragglers_is_here(const struct lane *lane, uint64_t seq)
+{
+	return lane_find_loose(lane, seq) != NULL || lane_in_window(lane, seq) || lane_takes_up(lane, seq);
+}
+
+size_t stragglers_have_room(const struct lane *lane)
+{
+	enum breaker_state state = lane->outlet->breaker.state;
+	bool full = lane->n_loose >= AT_ONCE || (lane->n_loose > 0 && lane->loose_bytes >= BYTES_AT_ONCE);
+	if (state == BREAKER_PROBING)
+		return lane->n_loose == 0;
+	return state == BREAKER_CLOSED && !full ? AT_ONCE - lane->n_loose : 0;
+}
+
 static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 {
 	struct due_list *list = arg;
@@ -37,8 +52,7 @@ static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 		return false;
 	}
 	/* What is at work already, or waits in its place, comes back by itself. */
-	if (lane_find_loose(list->lane, key.seq) == NULL && !lane_in_window(list->lane, key.seq) &&
-	    !lane_takes_up(list->lane, key.seq)) {
+	if (!stragglers_is_here(list->lane, key.seq)) {
 		list->seqs[list->n] = key.seq;
 		list->due[list->n++] = due_ms;
 	}
@@ -60,6 +74,7 @@ void stragglers_restore(struct slot *slot, const struct straggler_row *row, int6
 	slot->attempts = row->attempts;
 	slot->first_ms = stragglers_first(slot->lane->router, row);
 	slot->row_due_ms = due_ms;
+	slot->hash = due_is_parked(due_ms) ? due_parked_key(due_ms) : row->key;
 	if (row->error.len > 0)
 		slot->text = strndup(row->error.data, row->error.len);
 	if (row->parts.len > 0) {
@@ -69,7 +84,7 @@ void stragglers_restore(struct slot *slot, const struct straggler_row *row, int6
 	}
 }
 
-void stragglers_drop(struct lane *lane, struct delivery_key key, int64_t due_ms)
+void stragglers_drop(struct lane *lane, struct delivery_key key, uint64_t hash, int64_t due_ms)
 {
 	struct router *r = lane->router;
 	log_write(PB_ERROR, lane->outlet->self.title,
@@ -77,13 +92,14 @@ void stragglers_drop(struct lane *lane, struct delivery_key key, int64_t due_ms)
 		  (unsigned long long)key.seq, lane->route->config->name);
 	rows_del_straggler(&r->open.batch, key, due_ms);
 	lane->stragglers--;
+	keys_row_gone(lane, hash, due_ms);
 	r->lost++;
 	r->save_pending = true;
 }
 
-/* False: not now, look again. */
-static bool bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_t due_ms)
+bool stragglers_bring_back(struct lane *lane, uint64_t seq, int64_t due_ms)
 {
+	struct router *r = lane->router;
 	struct delivery_key key = { lane->number, seq };
 	struct straggler_row row;
 	struct buf hold = BUF_INIT(BUF_MAX);
@@ -92,12 +108,15 @@ static bool bring_back(struct router *r, struct lane *lane, uint64_t seq, int64_
 		struct pb_event *ev = space_event(r, seq);
 		failed = ev == NULL ? -errno : 0;
 		if (failed == -ENOENT || failed == -EBADMSG) {
-			stragglers_drop(lane, key, due_ms);
+			stragglers_drop(lane, key, row.key, due_ms);
 		} else if (ev != NULL) {
 			struct slot *slot = lane_push_loose(lane, ev, seq, SLOT_FILTERING);
 			stragglers_restore(slot, &row, due_ms);
 			event_unref(ev);
-			slot_begin(r, slot);
+			if (slot->hash != 0)
+				keys_back(slot);
+			else
+				slot_begin(r, slot);
 			step_at("straggler: brought back");
 		}
 	}
@@ -116,16 +135,12 @@ void stragglers_due(struct lane *lane)
 		return;
 	}
 	struct due_list list = {
-		.lane = lane, .now = now, .next_ms = TIMER_NEVER,
-		.room = lane->n_loose < AT_ONCE && lane->outlet->breaker.state == BREAKER_CLOSED ?
-			AT_ONCE - lane->n_loose : 0,
+		.lane = lane, .now = now, .next_ms = TIMER_NEVER, .room = stragglers_have_room(lane),
 	};
-	if (lane->outlet->breaker.state == BREAKER_PROBING && lane->n_loose == 0)
-		list.room = 1;
 	bool again = rows_each_due(r->state, lane->number, DUE_FIRST, collect, &list) < 0;
 	size_t i = 0;
 	for (; i < list.n && (lane->n_loose == 0 || lane->loose_bytes < BYTES_AT_ONCE); i++)
-		if (!bring_back(r, lane, list.seqs[i], list.due[i]))
+		if (!stragglers_bring_back(lane, list.seqs[i], list.due[i]))
 			again = true;
 	if (i < list.n)		/* their bodies are large: the rest when there is room */
 		list.next_ms = list.due[i];
@@ -139,10 +154,15 @@ void stragglers_due(struct lane *lane)
 
 void stragglers_room(struct lane *lane)
 {
-	if (!lane->more_due || lane->n_loose > AT_ONCE / 2 || lane->loose_bytes > BYTES_AT_ONCE / 2)
+	struct router *r = lane->router;
+	if (lane->n_loose > AT_ONCE / 2 || lane->loose_bytes > BYTES_AT_ONCE / 2)
+		return;
+	if (lane->keys_first != NULL && !lane->keys_served)
+		timer_sooner(&r->timers, &lane->timer, router_now(r));
+	if (!lane->more_due)
 		return;
 	lane->more_due = false;
-	stragglers_expect(lane, router_wall(lane->router));
+	stragglers_expect(lane, router_wall(r));
 }
 
 void stragglers_expect(struct lane *lane, int64_t due_ms)

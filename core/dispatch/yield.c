@@ -78,7 +78,7 @@ static void put_dead(struct lane *lane, uint64_t seq, const struct straggler_row
 static void put_one(struct piece *p, struct lane *lane, const struct record *rec)
 {
 	struct delivery_key key = { lane->number, rec->seq };
-	const struct covered *c = lane_find_covered(lane, rec->seq);
+	struct covered *c = lane_find_covered(lane, rec->seq);
 	struct straggler_row row = { .bytes = (uint32_t)rec->data.len };
 	struct buf hold = BUF_INIT(BUF_MAX);
 	if (c != NULL && (c->due_ms < 0 || !lane->strict))
@@ -91,6 +91,10 @@ static void put_one(struct piece *p, struct lane *lane, const struct record *rec
 		put_parked(lane, rec->seq, &row, c != NULL ? c->due_ms : -1);
 	else
 		put_dead(lane, rec->seq, &row, c != NULL ? c->due_ms : -1);
+	if (c != NULL) {	/* what counts of the row when the lane has passed it */
+		c->due_ms = lane->yield_as == 0 ? due_parked(0) : -1;
+		c->key = 0;
+	}
 	p->rows++;
 	buf_free(&hold);
 }

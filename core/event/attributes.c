@@ -31,7 +31,7 @@ static enum attribute_known known_of(struct pb_span name)
 	return ATTRIBUTE_KNOWN;
 }
 
-static bool name_ok(struct pb_span name)
+bool attribute_name_ok(struct pb_span name)
 {
 	static const char *const reserved[] = { "specversion", "time", "data", "data_base64" };
 	const char *s = name.data;
@@ -196,7 +196,7 @@ int attributes_set(struct attributes *set, struct pb_span name, struct pb_span v
 	enum attribute_known which = known_of(name);
 	size_t max = which == ATTRIBUTE_ID ? EVENT_ID_MAX : EVENT_VALUE_MAX;
 
-	if (which == ATTRIBUTE_KNOWN && !name_ok(name))
+	if (which == ATTRIBUTE_KNOWN && !attribute_name_ok(name))
 		return -EINVAL;
 	if (value.data != NULL && !value_ok(value, max))
 		return -EINVAL;

@@ -54,10 +54,12 @@ static void emit(struct life *life, unsigned source, unsigned n)
 {
 	static const char *const types[] = { "a", "ab", "b", "c", "a.b", "z" };
 	static const char body[600] = "{}";
+	static const char *const subjects[] = { "x", "y", NULL, "x", "z" };
 	struct feed *f = life->lab->d->feeds[source];
 	for (unsigned i = 0; i <= n && life->model.n < MODEL_EVENTS; i++) {
 		struct pb_event *ev = pb_event_new(&f->self, span_of(body, 2 + luck / 7 % (sizeof body - 2)));
 		pb_event_set(ev, "type", types[i]);
+		pb_event_set(ev, "subject", subjects[life->model.n % 5]);
 		size_t number = model_emit(&life->model, (int)source, ev);
 		feed_emit(f, &ev, 1, NULL, (void *)(uintptr_t)(number + 1));
 	}

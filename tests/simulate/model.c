@@ -53,6 +53,7 @@ size_t model_emit(struct model *m, int source, const struct pb_event *ev)
 	*e = (struct model_event){ .source = source };
 	snprintf(e->id, sizeof e->id, "%s", event_id(ev));
 	snprintf(e->type, sizeof e->type, "%s", event_type(ev));
+	snprintf(e->subject, sizeof e->subject, "%s", event_subject(ev));
 	return m->n++;
 }
 
@@ -103,6 +104,28 @@ static void check_order(const struct model *m, const struct lane *lane, size_t a
 	}
 }
 
+static const char *key_of(const struct lane *lane, const struct model_event *e)
+{
+	return strcmp(lane->order_by, "type") == 0 ? e->type : e->subject;
+}
+
+/* With order_by nothing goes out for the first time while an earlier one of its key was never settled. What is
+ * earlier is known of one source: its events are stored in the order in which it emitted them. */
+static void check_keys(const struct model *m, const struct lane *lane, size_t at, size_t event)
+{
+	const struct model_event *given = &m->events[event];
+	if (lane->order_by == NULL || given->ended_once[at] || key_of(lane, given)[0] == '\0')
+		return;
+	for (size_t i = 0; i < event; i++) {
+		const struct model_event *e = &m->events[i];
+		if (e->source == given->source && e->accepted && wants(lane, e) &&
+		    strcmp(key_of(lane, e), key_of(lane, given)) == 0)
+			expect(e->ended_once[at], "lane %s sent event %zu (seq %llu) while %zu (seq %llu), of the same "
+			       "key, was not settled", lane->title, event, (unsigned long long)given->seq, i,
+			       (unsigned long long)e->seq);
+	}
+}
+
 static void hold(struct model *m, struct pb_delivery *d, size_t event)
 {
 	expect(m->held_by_us < sizeof m->held / sizeof m->held[0], "more is in flight than may be");
@@ -145,6 +168,7 @@ void model_given(struct model *m, struct pb_delivery *d)
 		e->ended[lane] = false;
 	if (!slot->loose)
 		check_order(m, slot->lane, lane, slot->seq);
+	check_keys(m, slot->lane, lane, event);
 	if (slot->lane->outlet->async)
 		hold(m, d, event);
 	else
@@ -170,7 +194,7 @@ void model_answer(struct model *m, size_t which, unsigned how)
 	bool dies = codes[how] == PB_REJECT || d->slot->attempts >= 3;
 	e->may_be_dead[lane] = e->may_be_dead[lane] || dies;
 	if (e->ever[lane] == (1u << parts) - 1 || dies)
-		e->ended[lane] = true;
+		e->ended[lane] = e->ended_once[lane] = true;
 	pb_answer(d, codes[how], 0, SPAN_NONE, "as the story goes");
 }
 

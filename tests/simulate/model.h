@@ -11,6 +11,7 @@
 struct model_event {
 	char id[40];
 	char type[8];
+	char subject[8];	/* "": none */
 	int source;
 	uint64_t seq;		/* 0: not known yet */
 	bool accepted, refused;
@@ -22,6 +23,7 @@ struct model_event {
 	bool may_be_purged[MODEL_LANES];	/* likewise, but a crash may have undone it */
 	bool may_be_dead[MODEL_LANES];		/* some answer was its last */
 	bool ended[MODEL_LANES];		/* settled on the lane, as far as the sink can know: ok or rejected */
+	bool ended_once[MODEL_LANES];		/* … at some time, whatever came later */
 };
 
 struct model {

@@ -68,7 +68,10 @@ static void make_ini(struct story *s, uint64_t *state)
 {
 	static const char *const modes[] = { "pass", "split", "drop" };
 	static const char *const froms[] = { "in", "other", "in, other" };
-	static const char *const orders[] = { "", "order = strict\n", "order = relaxed\n" };
+	static const char *const orders[] = {
+		"", "order = strict\n", "order = relaxed\n", "order_by = type\n", "order_by = subject\n",
+		"order_by = subject\nmax_keys = 1\n",
+	};
 	static const char *const tos[][3] = {
 		{ "s0", "s0", "s0" }, { "s0", "s1", "s0, s1" }, { "s2", "s1, s2", "s0, s1, s2" },
 	};
@@ -83,7 +86,7 @@ static void make_ini(struct story *s, uint64_t *state)
 			       "dead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
 			       below(state, 2) != 0 ? "_async" : "", below(state, 3) != 0 ? 100000 : 3,
 			       1 + below(state, 8),
-			       orders[below(state, 3)]);
+			       orders[below(state, sizeof orders / sizeof *orders)]);
 	for (unsigned i = 0; i < routes; i++)
 		at += snprintf(at, (size_t)(end - at), "[route r%u]\nfrom = %s\nevents = %s\n%sto = %s\n", i,
 			       froms[below(state, 3)], below(state, 2) != 0 ? "*" : "a*",

@@ -224,6 +224,14 @@ static void what_is_surely_wrong_is_warned_of(void **state)
 	says(SOURCE SINK "expire = 1h\nretry = 5m, 30m, 2h\n" ROUTE,
 	     "f:6: warning: [sink out] retry: an event expires after 1h (expire), so only 2 of the "
 	     "3 waits are used\n");
+	says(SOURCE SINK "order_by = data.a.b\norder = relaxed\n" ROUTE, "");
+	says(SOURCE SINK "order_by = subject\norder = strict\n" ROUTE,
+	     "f:5: [sink out] order_by: does not go with order = strict, which keeps all events of a route in "
+	     "one order: take one of them out\n");
+	says(SOURCE SINK "order_by = data.\n" ROUTE,
+	     "f:5: [sink out] order_by: expected the name of an attribute, such as subject, or data.FIELD\n");
+	says(SOURCE SINK "order_by = time\n" ROUTE,
+	     "f:5: [sink out] order_by: expected the name of an attribute, such as subject, or data.FIELD\n");
 	says(SOURCE SINK ROUTE "[patchbay]\nmax_size = 8MiB\n",
 	     "f:8: warning: [patchbay] max_size: is below max_event (16MiB by default): an event "
 	     "that large never finds room; set max_event too\n");

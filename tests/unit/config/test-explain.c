@@ -54,9 +54,9 @@ static void text_shows_every_option(void **state)
 		"      A help that is so long that it does not fit into one line of eighty\n"
 		"      columns, and goes on in the next.\n"
 		"  What all sinks share (patchbay plugins --core):\n"
-		"      plugin, timeout, retry, max_retry_after, expire, order, breaker_failures,\n"
-		"      breaker_pause, breaker_max_pause, rate, burst, max_in_flight, max_batch,\n"
-		"      disable_after, dead_keep, dead_max, max_response\n");
+		"      plugin, timeout, retry, max_retry_after, expire, order, order_by,\n"
+		"      max_keys, breaker_failures, breaker_pause, breaker_max_pause, rate, burst,\n"
+		"      max_in_flight, max_batch, disable_after, dead_keep, dead_max, max_response\n");
 }
 
 static void json_is_one_line_of_json(void **state)
@@ -101,7 +101,7 @@ static void man_is_escaped(void **state)
 		"\\&A help that is so long that it does not fit into one line of eighty columns, and "
 		"goes on in the next.\n"
 		".PP\nThe options that all sinks share are described in\n.BR patchbay.ini (5):\n"
-		"\\&plugin, timeout, retry, max_retry_after, expire, order, breaker_failures, "
+		"\\&plugin, timeout, retry, max_retry_after, expire, order, order_by, max_keys, breaker_failures, "
 		"breaker_pause, breaker_max_pause, rate, burst, max_in_flight, max_batch, "
 		"disable_after, dead_keep, dead_max, max_response\n"
 		".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5);\n"

@@ -1,0 +1,521 @@
+/* test-keys.c - order_by: what has the same key goes out one after another, and nothing else waits for it. */
+#include "unit/dispatch/lab.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/span.h"
+#include "dispatch/keys.h"
+#include "event/event.h"
+#include "state/rows.h"
+
+#define HEAD "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\n"
+#define SINK HEAD "[sink s0]\nplugin = script_async\nretry = 10s, 10s, 10s, 10s\nbreaker_failures = 0\n"
+#define ROUTE "[route r]\nto = s0\n"
+#define KEYED SINK "order_by = subject\n" ROUTE
+#define FREE SINK ROUTE
+
+static int set_up(void **state)
+{
+	*state = lab_new();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	lab_free(*state);
+	return 0;
+}
+
+/* An event of its own type, so that what a sink has seen says which it was; `key` may be NULL. */
+static void emit(struct lab *lab, const char *type, const char *key, const char *body)
+{
+	struct feed *f = lab->d->feeds[0];
+	struct pb_event *ev = pb_event_new(&f->self, span_str(body));
+	pb_event_set(ev, "type", type);
+	if (key != NULL)
+		pb_event_set(ev, "subject", key);
+	assert_int_equal(feed_emit(f, &ev, 1, NULL, (void *)type), 0);
+	feed_commit(f);
+	lab_settle(lab);
+}
+
+/* Many of one key: "TYPE0", "TYPE1", … */
+static void emit_many(struct lab *lab, const char *type, const char *key, const char *body, int n)
+{
+	for (int i = 0; i < n; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "%s%d", type, i);
+		emit(lab, name, key, body);
+	}
+}
+
+static void expect_seen(struct lab *lab, const char *seen)
+{
+	assert_string_equal(lab->sinks[0].seen, seen);
+	lab->sinks[0].seen[0] = '\0';
+}
+
+/* "TYPE0/1 TYPE1/1 …", and nothing else of that type. */
+static void expect_all_in_order(struct lab *lab, const char *type, int n)
+{
+	const char *at = lab->sinks[0].seen, *found;
+	char name[32];
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%s%d/1 ", type, i);
+		found = strstr(at, name);
+		if (found == NULL)
+			fail_msg("%s is not where it belongs: %s", name, lab->sinks[0].seen);
+		at = found + strlen(name);
+	}
+	snprintf(name, sizeof name, "%s%d/", type, n);
+	assert_null(strstr(lab->sinks[0].seen, name));
+}
+
+static struct lane *the_lane(struct lab *lab)
+{
+	return lab_lane(lab, "r s0");
+}
+
+/* All is settled, and nothing is remembered of any key. */
+static void expect_rest(struct lab *lab)
+{
+	struct lane *lane = the_lane(lab);
+	lab_wait(lab, 3000);
+	assert_int_equal(lane->stragglers, 0);
+	assert_int_equal(lane->count, 0);
+	assert_int_equal(lane->n_loose, 0);
+	assert_int_equal(lane->n_held, 0);
+	assert_null(lane->keys);
+	assert_null(lane->keys_first);
+}
+
+static void one_of_a_key_is_out_at_once(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "hold");
+	emit(lab, "a2", "a", "ok");
+	emit(lab, "b1", "b", "ok");
+	emit(lab, "none1", NULL, "hold");
+	emit(lab, "none2", NULL, "ok");
+	expect_seen(lab, "a1/1 b1/1 none1/1 none2/1 ");
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_settle(lab);
+	expect_seen(lab, "a2/1 ");
+	lab_answer(lab, 0, 1, PB_OK);
+	expect_rest(lab);
+}
+
+static void what_fails_holds_back_its_key_alone(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "ok");
+	emit(lab, "b1", "b", "ok");
+	lab_wait(lab, 1000);
+	emit(lab, "a3", "a", "ok");
+	emit(lab, "b2", "b", "ok");
+	lab_wait(lab, 1000);
+	expect_seen(lab, "a1/1 b1/1 b2/1 ");
+	assert_int_equal(the_lane(lab)->stragglers, 3);
+	assert_int_equal(the_lane(lab)->count, 0);
+	lab_wait(lab, 12000);
+	expect_seen(lab, "a1/2 ");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_seen(lab, "a1/3 a2/1 a3/1 ");
+	expect_rest(lab);
+}
+
+/* One behind the other fails, each lets the next one go only when it is through. */
+static void several_fail_in_a_row(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "reject");
+	emit(lab, "a3", "a", "retry");
+	emit(lab, "a4", "a", "ok");
+	lab_wait(lab, 60000);
+	static const char before[] = "a1/1 a1/2 a1/3 a1/4 a1/5 a2/1 a3/1 ";	/* and perhaps a3/2 */
+	assert_int_equal(strncmp(lab->sinks[0].seen, before, strlen(before)), 0);
+	assert_null(strstr(lab->sinks[0].seen, "a4"));
+	assert_int_equal(the_lane(lab)->dead, 2);
+	lab->sinks[0].always = "ok";
+	lab->sinks[0].seen[0] = '\0';
+	lab_wait(lab, 13000);
+	assert_non_null(strstr(lab->sinks[0].seen, " a4/1 "));
+	expect_rest(lab);
+}
+
+static void many_keys_fail_side_by_side(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	lab->sinks[0].always = "retry";
+	for (int i = 0; i < 300; i++) {
+		char key[16], type[16];
+		snprintf(key, sizeof key, "k%d", i % 100);
+		snprintf(type, sizeof type, "%d-%d", i % 100, i / 100);
+		emit(lab, type, key, "");
+	}
+	lab_wait(lab, 1000);
+	assert_int_equal(the_lane(lab)->stragglers, 300);
+	lab->sinks[0].always = "ok";
+	lab->sinks[0].seen[0] = '\0';
+	lab_wait(lab, 14000);
+	for (int i = 0; i < 100; i++) {
+		char first[16], second[16], third[16];
+		snprintf(first, sizeof first, " %d-0/2 ", i);
+		snprintf(second, sizeof second, " %d-1/1 ", i);
+		snprintf(third, sizeof third, " %d-2/1 ", i);
+		char *at = strstr(lab->sinks[0].seen, first);
+		assert_true(at != NULL || i == 0 || strncmp(lab->sinks[0].seen, first + 1, strlen(first) - 1) == 0);
+		assert_true(strstr(lab->sinks[0].seen, second) > at);
+		assert_true(strstr(lab->sinks[0].seen, third) > strstr(lab->sinks[0].seen, second));
+	}
+	expect_rest(lab);
+}
+
+/* The first hangs: its key waits, in rows, and others are delivered however many wait. */
+static void a_hot_key_does_not_fill_the_window(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, SINK "order_by = subject\nmax_in_flight = 4\n" ROUTE);
+	emit(lab, "first", "a", "hold");
+	emit_many(lab, "a", "a", "ok", 300);
+	emit_many(lab, "b", "b", "ok", 5);
+	lab_wait(lab, 3000);
+	assert_non_null(strstr(lab->sinks[0].seen, "b4/1"));
+	assert_null(strstr(lab->sinks[0].seen, "a0"));
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_wait(lab, 10000);
+	expect_all_in_order(lab, "a", 300);
+	expect_rest(lab);
+}
+
+/* With nothing else to do a key's backlog waits in the journal, and the state is left alone. */
+static void what_is_held_as_a_whole_gets_no_rows(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "down", "x", "down");
+	emit_many(lab, "a", "a", "ok", 300);
+	lab_wait(lab, 100);
+	assert_int_equal(the_lane(lab)->stragglers, 0);
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 10000);
+	expect_all_in_order(lab, "a", 300);
+	expect_rest(lab);
+}
+
+static void order_is_kept_through_catching_up(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, SINK "order_by = subject\nmax_in_flight = 2\n" ROUTE);
+	emit(lab, "first", "a", "retry");
+	lab->sinks[0].always = "hold";
+	emit_many(lab, "b", "b", "", 60);
+	emit_many(lab, "a", "a", "", 60);
+	lab_wait(lab, 200);
+	lab->sinks[0].always = "ok";
+	for (size_t i = 0; i < lab->sinks[0].n_held; i++)
+		lab_answer(lab, 0, i, PB_OK);
+	lab_wait(lab, 5000);
+	expect_all_in_order(lab, "b", 60);
+	assert_null(strstr(lab->sinks[0].seen, "a0"));
+	lab_wait(lab, 10000);
+	expect_all_in_order(lab, "a", 60);
+	expect_rest(lab);
+}
+
+static void a_crash_loses_no_order(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "ok");
+	lab_wait(lab, 1000);
+	emit(lab, "a3", "a", "ok");
+	lab_wait(lab, 1000);
+	expect_seen(lab, "a1/1 ");
+	lab_crash(lab);
+	lab_start(lab, KEYED);
+	emit(lab, "a4", "a", "ok");
+	emit(lab, "b1", "b", "ok");
+	lab_wait(lab, 2000);
+	expect_seen(lab, "b1/1 ");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_seen(lab, "a1/2 a2/1 a3/1 a4/1 ");
+	expect_rest(lab);
+}
+
+/* Nothing but the journal is on disk. */
+static void a_crash_before_any_row(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "ok");
+	lab_crash(lab);
+	lab_start(lab, KEYED);
+	expect_seen(lab, "a1/1 ");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_seen(lab, "a1/2 a2/1 ");
+	expect_rest(lab);
+}
+
+/* A hung event holds the watermark back: rows are ahead of it at the start, and nothing of them is sent out of turn. */
+static void rows_ahead_of_the_watermark(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "hung", NULL, "hold");
+	emit(lab, "a0", "a", "ok");
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "ok");
+	lab_wait(lab, 300);
+	assert_int_equal(the_lane(lab)->stragglers, 2);
+	lab_crash(lab);
+	lab->sinks[0].seen[0] = '\0';
+	lab_start(lab, KEYED);
+	lab_settle(lab);
+	expect_seen(lab, "hung/1 a0/1 ");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_seen(lab, "a1/2 a2/1 ");
+	lab_answer(lab, 0, 0, PB_OK);
+	expect_rest(lab);
+}
+
+/* What was parked under the old option goes out all the same. */
+static void the_option_taken_away(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "ok");
+	emit(lab, "a3", "a", "ok");
+	lab_wait(lab, 1000);
+	lab_stop(lab);
+	lab_start(lab, FREE);
+	emit(lab, "a4", "a", "ok");
+	expect_seen(lab, "a4/1 ");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_seen(lab, "a1/2 a2/1 a3/1 ");
+	expect_rest(lab);
+}
+
+static void a_strict_sink_takes_over(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "hung", NULL, "hold");
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "ok");
+	lab_wait(lab, 300);
+	lab_crash(lab);
+	lab->sinks[0].always = "ok";
+	lab->sinks[0].seen[0] = '\0';
+	lab_start(lab, SINK "order = strict\n" ROUTE);
+	lab_wait(lab, 20000);
+	expect_seen(lab, "hung/1 a1/2 a2/1 ");
+	expect_rest(lab);
+}
+
+static void at_the_limit_of_keys_all_wait(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, SINK "order_by = subject\nmax_keys = 2\n" ROUTE);
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "b1", "b", "retry");
+	emit_many(lab, "c", "c", "ok", 10);
+	lab_wait(lab, 1000);
+	expect_seen(lab, "a1/1 b1/1 ");
+	assert_false(the_lane(lab)->live);
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_all_in_order(lab, "c", 10);
+	expect_rest(lab);
+}
+
+static void a_dead_one_lets_the_next_go(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "reject");
+	emit(lab, "a2", "a", "ok");
+	lab_wait(lab, 100);
+	expect_seen(lab, "a1/1 a2/1 ");
+	/* Replayed it is out of order, and holds nobody back. */
+	struct delivery_key key = { the_lane(lab)->number, 1 };
+	struct dead_change c = { .replay = true, .keys = &key, .n = 1 };
+	dead_change(&lab->d->router, &c);
+	assert_int_equal(c.done, 1);
+	lab->sinks[0].always = "hold";
+	lab_wait(lab, 2000);
+	emit(lab, "a3", "a", "");
+	expect_seen(lab, "a1/1 a3/1 ");
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_answer(lab, 0, 1, PB_OK);
+	expect_rest(lab);
+}
+
+static void a_sink_that_was_disabled_goes_on(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	struct outlet *o = lab->d->router.outlets[0];
+	emit(lab, "a1", "a", "hold");
+	emit(lab, "a2", "a", "ok");
+	emit(lab, "b1", "b", "retry");
+	emit(lab, "b2", "b", "ok");
+	lab_wait(lab, 2000);
+	sink_set(o, SINK_DISABLED, "a test");
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_wait(lab, 30000);
+	expect_seen(lab, "a1/1 b1/1 ");
+	lab->sinks[0].always = "ok";
+	sink_set(o, SINK_ENABLED, "");
+	emit(lab, "a3", "a", "ok");
+	lab_wait(lab, 3000);
+	expect_all_in_order(lab, "a", 0);
+	const char *seen = lab->sinks[0].seen;
+	assert_true(strstr(seen, "a2/1") != NULL && strstr(seen, "a2/1") < strstr(seen, "a3/1"));
+	assert_true(strstr(seen, "b1/2") != NULL && strstr(seen, "b1/2") < strstr(seen, "b2/1"));
+	expect_rest(lab);
+}
+
+/* The sink is held while a lane has nothing but parked rows: one of them is the probe. */
+static void a_parked_one_probes(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, HEAD "[sink s0]\nplugin = script_async\nretry = 10s, 10s, 10s\nbreaker_failures = 1\n"
+		  "order_by = subject\n" ROUTE);
+	emit(lab, "a1", "a", "hold");
+	emit(lab, "a2", "a", "ok");
+	emit(lab, "b1", "b", "ok");
+	lab_wait(lab, 3000);
+	assert_int_equal(the_lane(lab)->stragglers, 2);
+	emit(lab, "c1", "c", "down");
+	lab_answer(lab, 0, 0, PB_OK);
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 5000);
+	assert_non_null(strstr(lab->sinks[0].seen, "a2/1"));
+	expect_rest(lab);
+}
+
+static void filters_keep_the_order(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, HEAD "[filter f]\nplugin = shape\nmode = split\n[sink s0]\nplugin = script_async\nretry = 10s, 10s\n"
+		  "order_by = subject\n[route r]\nfilters = f\nto = s0\n");
+	emit(lab, "a1", "a", "hold");
+	emit(lab, "a2", "a", "ok");
+	expect_seen(lab, "a1/1 a1/1 a1/1 ");
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_answer(lab, 0, 1, PB_RETRY);
+	lab_answer(lab, 0, 2, PB_OK);
+	lab_wait(lab, 2000);
+	expect_seen(lab, "");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_seen(lab, "a1/2 a2/1 a2/1 a2/1 ");
+	expect_rest(lab);
+}
+
+/* The events of parked rows are kept when their segment goes. */
+static void parked_events_outlive_their_segment(void **state)
+{
+	struct lab *lab = *state;
+	lab->journal_options.segment_size = 4096;
+	lab_start(lab, KEYED);
+	emit(lab, "first", "a", "retry");
+	emit_many(lab, "a", "a", "ok", 20);
+	emit_many(lab, "b", "b", "ok", 200);
+	lab_wait(lab, 5000);
+	assert_true(lab->d->router.kept_below > 20);
+	lab_crash(lab);
+	lab_start(lab, KEYED);
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_all_in_order(lab, "a", 20);
+	expect_rest(lab);
+	assert_int_equal(rows_get_kept(lab->env.state, 2, NULL, NULL), -ENOENT);
+}
+
+static void a_removed_lane_leaves_nothing_behind(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "retry");
+	emit_many(lab, "a", "a", "ok", 5);
+	lab_wait(lab, 1000);
+	lab_stop(lab);
+	lab_start(lab, HEAD "[sink s1]\nplugin = script_async\n[route q]\nto = s1\n");
+	lab_wait(lab, 3000);
+	assert_int_equal(lab->d->router.removed_dead, 6);
+	lab_stop(lab);
+	lab_start(lab, KEYED);
+	expect_rest(lab);
+}
+
+static uint64_t hash_of(const char *order_by, const char *body)
+{
+	char name[64];
+	struct pb_event *ev = event_new(span_str(body), 0);
+	snprintf(name, sizeof name, "%s", order_by);
+	event_set(ev, "subject", "x");
+	event_set(ev, "tenant", "x");
+	uint64_t hash = keys_hash(&(struct lane){ .order_by = name }, ev);
+	event_unref(ev);
+	return hash;
+}
+
+static void a_key_is_an_attribute_or_a_field(void **state)
+{
+	(void)state;
+	uint64_t x = hash_of("subject", "");
+	assert_true(x > 0 && x <= KEY_HASH_MAX);
+	/* FNV-1a of "x", folded: what doc/store-format.md says. */
+	assert_true(x == ((UINT64_C(0xaf63f54c86021707) & KEY_HASH_MAX) ^ UINT64_C(0xaf63f54c86021707) >> 61));
+	assert_true(hash_of("tenant", "") == x);
+	assert_true(hash_of("data.a.b", "{\"a\":{\"b\":\"x\"}}") == x);
+	assert_true(hash_of("data.a.b", "{\"a\":{\"b\":\"\\u0078\"}}") == x);
+	assert_true(hash_of("data.a", "{\"a\":\"y\"}") != x);
+	assert_true(hash_of("data.a", "{\"a\":17}") == hash_of("data.a", "{\"a\":\"17\"}"));
+	assert_true(hash_of("data.a", "{\"a\":null}") == 0);
+	assert_true(hash_of("data.a", "{\"b\":1}") == 0);
+	assert_true(hash_of("data.a", "no JSON") == 0);
+	assert_true(hash_of("nothing", "") == 0);
+	char *body = calloc(1, 100001);
+	int len = snprintf(body, 100000, "{\"a\":\"");
+	memset(body + len, 'x', 90000);
+	memcpy(body + len + 90000, "\"}", 2);
+	assert_true(hash_of("data.a", body) != 0);
+	free(body);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(one_of_a_key_is_out_at_once), T(what_fails_holds_back_its_key_alone),
+		T(several_fail_in_a_row), T(many_keys_fail_side_by_side),
+		T(a_hot_key_does_not_fill_the_window), T(what_is_held_as_a_whole_gets_no_rows),
+		T(order_is_kept_through_catching_up), T(a_crash_loses_no_order), T(a_crash_before_any_row),
+		T(rows_ahead_of_the_watermark), T(the_option_taken_away), T(a_strict_sink_takes_over),
+		T(at_the_limit_of_keys_all_wait), T(a_dead_one_lets_the_next_go),
+		T(a_sink_that_was_disabled_goes_on), T(a_parked_one_probes), T(filters_keep_the_order),
+		T(parked_events_outlive_their_segment), T(a_removed_lane_leaves_nothing_behind),
+		cmocka_unit_test(a_key_is_an_attribute_or_a_field),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
