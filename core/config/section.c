@@ -138,7 +138,7 @@ void section_add(struct section *s, const char *key, const char *value, struct p
 	if (!may_add(s, key, place, report))
 		return;
 	if (s->n == s->room) {
-		s->room = s->room == 0 ? 8 : s->room * 2;
+		s->room = s->room == 0 ? 2 : s->room * 2;	/* many have two */
 		s->settings = xrealloc(s->settings, s->room, sizeof *s->settings);
 	}
 	s->settings[s->n++] = (struct setting){

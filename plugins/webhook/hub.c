@@ -6,6 +6,13 @@
 #include "webhook/hub.h"
 #include "webhook/transfer.h"
 
+int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /*** What curl asks for. ***/
 
 static uint64_t socket_data(const struct hub *hub, curl_socket_t fd)
@@ -39,11 +46,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
 static int on_timer(CURLM *multi, long timeout, void *arg)
 {
 	struct hub *hub = arg;
-	struct timespec now;
 	(void)multi;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	hub->due = timeout < 0 ? -1 : timeout == 0 ? 0 :
-		(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + timeout;
+	hub->due = timeout < 0 ? -1 : timeout == 0 ? 0 : now_ms() + timeout;
 	return 0;
 }
 
@@ -91,21 +95,63 @@ uint32_t hub_of(const struct epoll_event *event)
 	return (uint32_t)(event->data.u64 >> 32);
 }
 
+bool hub_add(struct hub *hub, CURL *easy)
+{
+	bool added = curl_multi_add_handle(hub->multi, easy) == CURLM_OK;
+	hub->busy += added;
+	return added;
+}
+
+void hub_remove(struct hub *hub, CURL *easy)
+{
+	curl_multi_remove_handle(hub->multi, easy);
+	if (--hub->busy == 0)
+		hub->used = now_ms();
+}
+
+void hub_keep(struct hub *hub, long connections)
+{
+	hub->kept = connections;
+	curl_multi_setopt(hub->multi, CURLMOPT_MAXCONNECTS, connections);
+}
+
+static CURLM *multi_new(struct hub *hub)
+{
+	CURLM *multi = curl_multi_init();
+	if (multi == NULL)
+		return NULL;
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, hub);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, hub);
+	return multi;
+}
+
+bool hub_rest(struct hub *hub, int64_t since)
+{
+	if (hub->busy > 0 || hub->used < 0 || hub->used > since)
+		return false;
+	CURLM *fresh = multi_new(hub);
+	if (fresh == NULL)
+		return false;
+	curl_multi_cleanup(hub->multi);
+	hub->multi = fresh;
+	hub->due = hub->used = -1;
+	hub_keep(hub, hub->kept);
+	return true;
+}
+
 struct hub *hub_new(int epoll, uint32_t number)
 {
 	struct hub *hub = calloc(1, sizeof *hub);
 	if (hub == NULL)
 		return NULL;
-	*hub = (struct hub){ .multi = curl_multi_init(), .epoll = epoll, .number = number, .due = -1 };
-	if (hub->multi == NULL) {
-		free(hub);
-		return NULL;
-	}
-	curl_multi_setopt(hub->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(hub->multi, CURLMOPT_SOCKETDATA, hub);
-	curl_multi_setopt(hub->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(hub->multi, CURLMOPT_TIMERDATA, hub);
-	return hub;
+	*hub = (struct hub){ .epoll = epoll, .number = number, .due = -1, .used = -1, .kept = 1 };
+	hub->multi = multi_new(hub);
+	if (hub->multi != NULL)
+		return hub;
+	free(hub);
+	return NULL;
 }
 
 void hub_free(struct hub *hub)

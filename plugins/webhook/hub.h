@@ -8,6 +8,7 @@
 #ifndef WEBHOOK_HUB_H
 #define WEBHOOK_HUB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <curl/curl.h>
@@ -18,6 +19,9 @@ struct hub {
 	int epoll;		/* the loop's */
 	uint32_t number;	/* goes with each of its sockets, in epoll's data: see hub_of() */
 	int64_t due;		/* when curl wants to be called: monotonic ms, -1: never */
+	size_t busy;		/* transfers under way */
+	int64_t used;		/* when the last of them ended; -1: it has had none since it rested */
+	long kept;		/* connections that it keeps open at most */
 
 	/* Under the loop's lock. */
 	size_t hooks;		/* that use it */
@@ -34,5 +38,15 @@ uint32_t hub_of(const struct epoll_event *);
 void hub_socket(struct hub *, const struct epoll_event *);
 /* Call curl if the time has come. */
 void hub_timer(struct hub *, int64_t now);
+/* Keep so many connections open. */
+void hub_keep(struct hub *, long connections);
+/* A transfer goes in, and comes out. False: it does not. */
+bool hub_add(struct hub *, CURL *);
+void hub_remove(struct hub *, CURL *);
+/* If nothing was under way since `since`: close all its connections, which curl itself does only when it makes
+ * another, and forget all names. True when it did. */
+bool hub_rest(struct hub *, int64_t since);
+/* Monotonic ms. [any] */
+int64_t now_ms(void);
 
 #endif

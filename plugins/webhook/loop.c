@@ -7,12 +7,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "webhook/hub.h"
@@ -20,7 +20,9 @@
 #include "webhook/transfer.h"
 
 #define EVENTS_AT_ONCE 128
-#define STARTS_AT_ONCE 256
+#define STARTS_AT_ONCE 16
+#define REST_AFTER 60000	/* ms */
+#define REST_EVERY 10000
 #define HUB_HOOKS 100		/* so many share a hub, until there are HUBS_MAX */
 #define HUBS_MAX 1024
 #define WAKE HUBS_MAX		/* in place of a hub's number */
@@ -44,6 +46,7 @@ struct loop {
 	struct inbox work;		/* its half of the inbox; up to `begun` it is done */
 	size_t begun;
 	size_t n_known;			/* hubs that it has seen */
+	int64_t rest;			/* when to look for hubs to rest: monotonic ms, INT64_MAX: all do */
 	struct pool pool;
 
 	pthread_mutex_t lock;		/* guards what follows */
@@ -55,13 +58,6 @@ struct loop {
 	bool connections_changed;
 	bool ending;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /*** One turn. ***/
 
@@ -81,13 +77,15 @@ static void loop_limit(const struct loop *loop)
 	for (size_t i = 0; i < loop->n_hubs; i++) {
 		struct hub *hub = loop->hubs[i];
 		long wanted = hub->connections < most ? hub->connections : most;
-		curl_multi_setopt(hub->multi, CURLMOPT_MAXCONNECTS, wanted > 0 ? wanted : 1);
+		hub_keep(hub, wanted > 0 ? wanted : 1);
 	}
 }
 
 static void loop_begin(struct loop *loop)
 {
 	size_t end = loop->begun + STARTS_AT_ONCE;
+	if (loop->work.n > 0 && loop->rest == INT64_MAX)
+		loop->rest = now_ms() + REST_EVERY;
 	for (; loop->begun < loop->work.n && loop->begun < end; loop->begun++)
 		transfer_start(loop->work.parcels[loop->begun].hook, loop->work.parcels[loop->begun].delivery);
 	if (loop->begun == loop->work.n)
@@ -123,9 +121,26 @@ static bool loop_take(struct loop *loop)
 	return !ending;
 }
 
+/* Connections that were not used for long are closed, and what memory they took is given back. */
+static void loop_rest(struct loop *loop, int64_t now)
+{
+	bool rested = false;
+	if (now < loop->rest)
+		return;
+	loop->rest = INT64_MAX;
+	for (size_t i = 0; i < loop->n_known; i++) {
+		if (hub_rest(loop->hubs[i], now - REST_AFTER))
+			rested = true;
+		else if (loop->hubs[i]->used >= 0 || loop->hubs[i]->busy > 0)
+			loop->rest = now + REST_EVERY;
+	}
+	if (rested)
+		malloc_trim(0);
+}
+
 static int loop_sleep(const struct loop *loop)
 {
-	int64_t due = INT64_MAX;
+	int64_t due = loop->rest;
 	if (loop->work.n > 0)
 		return 0;
 	for (size_t i = 0; i < loop->n_known; i++)
@@ -156,6 +171,7 @@ static void *loop_run(void *arg)
 		}
 		loop_begin(loop);
 		int64_t now = now_ms();
+		loop_rest(loop, now);
 		for (size_t i = 0; i < loop->n_known; i++)
 			hub_timer(loop->hubs[i], now);
 	}
@@ -279,6 +295,7 @@ struct loop *loop_new(struct pb_error *err)
 	if (loop == NULL)
 		return pb_error(err, NULL, "out of memory");
 	loop->epoll = loop->wake = -1;
+	loop->rest = INT64_MAX;
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_cond_init(&loop->left, NULL);
 	if (loop_start(loop)) {

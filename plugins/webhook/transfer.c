@@ -268,7 +268,7 @@ void transfer_start(struct hook *hook, struct pb_delivery *delivery)
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.data : "");
 	list_add(&hook->busy, t);
-	if (curl_multi_add_handle(hook->hub->multi, t->easy) == CURLM_OK)
+	if (hub_add(hook->hub, t->easy))
 		return;
 	list_remove(&hook->busy, t);
 	transfer_free(t);
@@ -329,7 +329,7 @@ void transfer_finish(struct transfer *t, CURLcode code)
 	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
 	if (connections > 0)
 		pb_add(t->hook->connections, connections);
-	curl_multi_remove_handle(t->hook->hub->multi, t->easy);
+	hub_remove(t->hook->hub, t->easy);
 	list_remove(&t->hook->busy, t);
 	char *body = t->body;
 	struct pb_span response = { body, t->body_len };
@@ -344,7 +344,7 @@ void transfer_abort_all(struct hook *hook)
 {
 	while (hook->busy != NULL) {
 		struct transfer *t = hook->busy;
-		curl_multi_remove_handle(hook->hub->multi, t->easy);
+		hub_remove(hook->hub, t->easy);
 		list_remove(&hook->busy, t);
 		pb_answer(t->delivery, PB_RETRY, 0, nothing, "shutting down");
 		transfer_free(t);
