@@ -3,7 +3,8 @@
  *
  * The configuration is checked whole before anything in the store is opened. Signals are blocked
  * before the first thread or plugin and taken one by one here: SIGTERM and SIGINT stop, a second one
- * ends at once, SIGHUP opens again by name what is held open.
+ * ends at once, SIGHUP opens again by name what is held open and reads the configuration, SIGUSR1 is of our own
+ * threads: a reload is asked for, or what an earlier configuration left behind can be closed.
  */
 #include "core/daemon.h"
 
@@ -14,9 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -24,6 +23,8 @@
 #include "base/step.h"
 #include "control/server.h"
 #include "core/crash.h"
+#include "core/notify.h"
+#include "core/reload.h"
 #include "dispatch/dispatch.h"
 #include "history/history.h"
 #include "plugin/checked.h"
@@ -46,6 +47,7 @@ struct daemon {
 	struct history *history;
 	struct dispatch_env env;
 	struct dispatch *dispatch;
+	struct reloads reloads;
 	struct control *control;
 	sigset_t signals;
 };
@@ -56,6 +58,7 @@ static void block_signals(struct daemon *d)
 	sigaddset(&d->signals, SIGTERM);
 	sigaddset(&d->signals, SIGINT);
 	sigaddset(&d->signals, SIGHUP);
+	sigaddset(&d->signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &d->signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* a file at its limit is a full disk, not the end */
@@ -81,15 +84,6 @@ static bool load(struct daemon *d)
 	bool right = report.errors == 0;
 	report_free(&report);
 	return right;
-}
-
-static void set_log_level(const struct options *core)
-{
-	static const char *const names[] = { "error", "warning", "info", "debug" };
-	const char *level = options_str(core, "log_level");
-	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcmp(names[i], level) == 0)
-			log_open((enum pb_level)i);
 }
 
 /* `key` of [patchbay] is what it is about, unless the error says so itself; NULL: none. */
@@ -178,6 +172,18 @@ static bool open_store(struct daemon *d)
 	return opened || failed(&err, "state");
 }
 
+/* From another thread: there is something for the main thread to do. */
+static void wake_main(void)
+{
+	kill(getpid(), SIGUSR1);
+}
+
+static void wake(void *arg)
+{
+	(void)arg;
+	wake_main();
+}
+
 static bool open_engine(struct daemon *d)
 {
 	const struct options *core = d->config->core;
@@ -193,6 +199,7 @@ static bool open_engine(struct daemon *d)
 		.max_size = (uint64_t)options_int(core, "max_size"),
 		.memory = (size_t)options_int(core, "memory"),
 		.shutdown_ms = options_int(core, "shutdown_timeout"),
+		.wake = wake,
 	};
 	d->dispatch = dispatch_new(d->config, d->loader, &d->env, &err);
 	if (d->dispatch == NULL)
@@ -215,6 +222,7 @@ static bool open_control(struct daemon *d)
 	free(made);
 	if (d->control == NULL)
 		return failed(&err, NULL);
+	control_set_reloads(d->control, &d->reloads);
 	int result = dispatch_start(d->dispatch);
 	if (result == 0)
 		result = control_start(d->control);
@@ -223,37 +231,23 @@ static bool open_control(struct daemon *d)
 	return result == 0;
 }
 
-/* sd_notify(3): tell the service manager, if there is one. */
-static void notify(const char *what)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof to.sun_path)
-		return;
-	size_t len = strlen(path);
-	memcpy(to.sun_path, path, len);
-	if (path[0] == '@')
-		to.sun_path[0] = '\0';
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-	if (sendto(fd, what, strlen(what), MSG_NOSIGNAL, (struct sockaddr *)&to, size) < 0)
-		log_debug("cannot notify the service manager: %s", strerror(errno));
-	close(fd);
-}
-
 static void wait_for_stop(struct daemon *d)
 {
+	struct reloader rl = {
+		.cli = d->cli, .loader = d->loader, .config = &d->config, .dispatch = d->dispatch,
+		.reloads = &d->reloads,
+	};
 	for (;;) {
 		int got = sigwaitinfo(&d->signals, NULL);
-		if (got == SIGHUP) {
-			log_info("opening files again");
-			dispatch_reopen(d->dispatch);
-		} else if (got > 0) {
+		if (got == SIGTERM || got == SIGINT) {
 			log_info("stopping (%s)", got == SIGINT ? "SIGINT" : "SIGTERM");
 			return;
 		}
+		if (got == SIGHUP)
+			reloads_ask(&d->reloads);
+		while (reloads_begin(&d->reloads))
+			reload_run(&rl);
+		dispatch_bury(d->dispatch);
 	}
 }
 
@@ -301,6 +295,7 @@ static void close_all(struct daemon *d)
 		close(d->lock);
 	config_free(d->config);
 	loader_close(d->loader);
+	reloads_free(&d->reloads);
 }
 
 static void say_ready(const struct daemon *d)
@@ -318,6 +313,7 @@ int daemon_run(struct cli *cli)
 	if (cli->json)
 		return cli_usage(cli, "takes no --json: its log is text");
 	struct daemon d = { .cli = cli, .lock = -1 };
+	reloads_init(&d.reloads, wake_main);
 	int status = CLI_FAILED;
 	block_signals(&d);
 	log_open(PB_INFO);
@@ -325,7 +321,7 @@ int daemon_run(struct cli *cli)
 	raise_file_limit();
 	if (!load(&d))
 		goto out;
-	set_log_level(d.config->core);
+	reload_log_level(d.config->core);
 	if (!open_store(&d) || !open_engine(&d) || !open_control(&d))
 		goto out;
 	say_ready(&d);

@@ -43,7 +43,7 @@ struct burst {
 
 static struct {
 	pthread_mutex_t lock;		/* guards all but level and journal */
-	enum pb_level level;		/* set before threads start */
+	_Atomic enum pb_level level;
 	bool journal;
 	const struct clock *clock;
 	struct burst bursts[BURSTS];
@@ -214,6 +214,11 @@ static bool stderr_is_journal(void)
 	char own[64];
 	snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
 	return strcmp(stream, own) == 0;
+}
+
+void log_level(enum pb_level level)
+{
+	logger.level = level;
 }
 
 void log_open(enum pb_level level)

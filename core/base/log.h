@@ -14,6 +14,8 @@
 
 /* Set what is shown: entries up to `level`. Main thread, before the others start. */
 void log_open(enum pb_level level);
+/* The same while other threads log. [any] */
+void log_level(enum pb_level level);
 /* One line: "[section] text" or, with section NULL, "text", cut to 4 KiB; errno stays. Entries of
  * one format and section beyond 10 a second are counted; one line sums them up at the first entry
  * after that second, whoever's it is, or at log_flush(). [any] */

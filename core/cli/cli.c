@@ -20,7 +20,7 @@
 
 static const struct cli_command commands[] = {
 	{ "run", "run", "run the daemon in the foreground",
-	  "Logs to standard error; SIGTERM stops it, SIGHUP opens files and certificates again.\n",
+	  "Logs to standard error; SIGTERM stops it, SIGHUP is `patchbay reload`.\n",
 	  NULL },
 	{ "check", "check", "check the configuration",
 	  "Prints every error and warning; nothing when all is right. Opens and changes nothing.\n",
@@ -45,6 +45,12 @@ static const struct cli_command commands[] = {
 	  "  --core   explain the options that patchbay itself gives instead\n"
 	  "  --man    print a manual page: NAME's, or without NAME that of patchbay.ini\n",
 	  cli_plugins },
+	{ "reload", "reload", "let the running daemon take the configuration anew",
+	  "It also opens files and certificates again, as SIGHUP does. Sections that have not changed\n"
+	  "run on; events accepted before are routed as they would have been. If anything is wrong,\n"
+	  "all of it is printed, the old configuration stays, and the exit status is 1. Prints the\n"
+	  "sections that were added, changed or removed.\n",
+	  cli_reload },
 	{ "sink", "sink list | disable|enable|drain NAME", "list, disable, enable or drain sinks",
 	  "  disable  give it nothing more; its events stay in the store, over restarts too\n"
 	  "  drain    deliver what is there and take nothing new, which stays in the store\n"

@@ -52,6 +52,16 @@ static void print_daemon(const struct view *v, const json_t *daemon)
 	print_count(v, journal, "damaged_blocks", TONE_BAD,
 		    answer_count(journal, "damaged_blocks") == 1 ? "block damaged" : "blocks damaged");
 	print_count(v, daemon, "lost", TONE_BAD, "lost");
+	const char *refused = answer_text(daemon, "refused");
+	if (*refused != '\0') {
+		char text[160];
+		snprintf(text, sizeof text, "configuration of %s: that of %s was REFUSED",
+			 answer_text(daemon, "loaded"), refused);
+		fputs("; ", stdout);
+		tone_print(stdout, TONE_BAD, text, v->colour);
+	} else if (strcmp(answer_text(daemon, "loaded"), answer_text(daemon, "started")) != 0) {
+		printf("; configuration of %s", answer_text(daemon, "loaded"));
+	}
 	if (json_is_true(json_object_get(daemon, "full"))) {
 		fputs("; ", stdout);
 		tone_print(stdout, TONE_BAD, "FULL: nothing is accepted until space returns", v->colour);

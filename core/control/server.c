@@ -61,6 +61,13 @@ struct control *control_open(const char *path, const char *group, struct dispatc
 	return NULL;
 }
 
+void control_set_reloads(struct control *c, struct reloads *reloads)
+{
+	CHECK_OBJ(c, CONTROL_MAGIC);
+	assert(!c->started);
+	c->env.reloads = reloads;
+}
+
 void control_set_timeout(struct control *c, int64_t ms)
 {
 	CHECK_OBJ(c, CONTROL_MAGIC);

@@ -37,6 +37,9 @@ struct dispatch;
  * answered before control_start(). NULL after error_add(). Main thread. */
 struct control *control_open(const char *path, const char *group, struct dispatch *,
 			     struct pb_error *);
+/* Who reloads; before control_start(). Without it `reload` is refused. */
+struct reloads;
+void control_set_reloads(struct control *, struct reloads *);
 /* Another limit than CONTROL_TIMEOUT_MS; before control_start(): for tests. */
 void control_set_timeout(struct control *, int64_t ms);
 /* Start the thread. 0 or -errno. Main thread. */

@@ -125,6 +125,16 @@ static void tell_instances(struct buf *out, const struct status *st, enum config
 
 #define N(table) (sizeof(table) / sizeof *(table))
 
+static void tell_config(struct buf *out, const struct status *st)
+{
+	sheet_head(out, "patchbay_config_last_reload_successful", "gauge",
+		   "1 unless the last reload was refused, and an older configuration stays.");
+	sheet_count(out, NULL, st->refused_ms == 0);
+	sheet_head(out, "patchbay_config_last_reload_success_timestamp_seconds", "gauge",
+		   "When the present configuration was taken.");
+	sheet_real(out, NULL, (double)st->loaded_ms / 1000);
+}
+
 static void tell_plain(struct buf *out, const struct status *st)
 {
 	for (size_t i = 0; i < N(daemon_plain); i++) {
@@ -253,6 +263,7 @@ void verb_metrics(struct verb_call *call)
 		tell_daemon(call->out, &st);
 		tell_discards(call->out, &st);
 		tell_plain(call->out, &st);
+		tell_config(call->out, &st);
 		tell_states(call->out, &st);
 		tell_sinks(call->out, &st);
 		tell_lanes(call->out, &st);

@@ -30,6 +30,11 @@ void verb_metrics(struct verb_call *);
 /* "sinks": each of them. "sink-set": `name` gets the `mode` enabled, disabled or draining, for the `reason`. */
 void verb_sinks(struct verb_call *);
 void verb_sink_set(struct verb_call *);
+/* "reload": asks for one, and answers with its `number`. "reload-result" of a `number`: {"type":"reload","done":…,"right":…}
+ * after what it has to say: a line {"level":…,"file":…,"message":…} for each error and warning, and
+ * {"type":"section","change":…,"section":…} for each section that differs. */
+void verb_reload(struct verb_call *);
+void verb_reload_result(struct verb_call *);
 /* "dead": a page of dead letters and a last line {"type":"page","more":…,"at":…}, to be asked for next; `sink`, `route`,
  * `type`, `reason`, `id`, `since`, `until` (ms) choose, `most` limits, `whole` adds response and event, one letter a page.
  * "dead-replay" and "dead-purge" take the same, and `dry_run`, and answer with the page's counts alone. */

@@ -35,6 +35,8 @@ static const struct verb verbs[] = {
 	{ "dead-purge", false, verb_dead_purge },
 	{ "dead-replay", false, verb_dead_replay },
 	{ "metrics", false, verb_metrics },
+	{ "reload", true, verb_reload },
+	{ "reload-result", false, verb_reload_result },
 	{ "reopen", true, run_reopen },
 	{ "sink-set", true, verb_sink_set },
 	{ "sinks", false, verb_sinks },
@@ -54,7 +56,9 @@ static void run_verb(struct verb_call *call, const char *name)
 	}
 	if (verb->changes)
 		log_info("control: user %u asks: %s", (unsigned)call->uid, verb->name);
+	dispatch_read_begin(call->env->dispatch);
 	verb->run(call);
+	dispatch_read_end(call->env->dispatch);
 }
 
 static void answer(const struct control_env *env, const json_t *request, uid_t uid, struct buf *out)

@@ -12,10 +12,12 @@
 #include "base/buf.h"
 
 struct dispatch;
+struct reloads;
 
 /* What verbs act on. */
 struct control_env {
 	struct dispatch *dispatch;
+	struct reloads *reloads;	/* NULL: there are none */
 };
 
 /* Append the whole answer to a request, one line without its newline, of the user `uid`. It may hold

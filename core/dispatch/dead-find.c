@@ -24,6 +24,7 @@
 struct named {
 	uint32_t number;
 	bool fits;
+	bool configured;
 	char *route, *sink;	/* one allocation */
 };
 
@@ -140,6 +141,22 @@ struct load_call {
 	size_t from, end;	/* found[from..end) have their events */
 };
 
+struct mark_call {
+	struct inbox_call call;
+	struct search *s;
+};
+
+static void mark_configured(struct inbox_call *call)
+{
+	struct search *s = ((struct mark_call *)call)->s;
+	const struct router *r = s->r;
+	for (size_t i = 0; i < s->n_lanes; i++) {
+		uint32_t number = s->lanes[i].number;
+		const struct lane *lane = number < r->n_numbers ? r->by_number[number] : NULL;
+		s->lanes[i].configured = lane != NULL && !lane->leaving.is;
+	}
+}
+
 static void load_events(struct inbox_call *call)
 {
 	struct load_call *load = (struct load_call *)call;
@@ -159,12 +176,11 @@ static void load_events(struct inbox_call *call)
 static bool hand_out(struct search *s, struct found *f,
 		     void (*each)(void *arg, const struct dead_letter *), void *arg)
 {
-	const struct router *r = s->r;
 	bool fits = event_fits(s->filter, f->event);
 	if (fits)
 		each(arg, &(struct dead_letter){
 			.key = f->key, .route = f->lane->route, .sink = f->lane->sink,
-			.configured = f->key.lane < r->n_numbers && r->by_number[f->key.lane] != NULL,
+			.configured = f->lane->configured,
 			.row = f->row, .event = f->event,
 		});
 	event_unref(f->event);
@@ -220,6 +236,9 @@ int dead_find(struct router *r, dead_caller *on_router, const struct dead_filter
 	int result = rows_each_name(r->state, add_lane, s);
 	if (s->n_lanes > 0)
 		qsort(s->lanes, s->n_lanes, sizeof *s->lanes, compare_numbers);
+	struct mark_call mark = { .call.run = mark_configured, .s = s };
+	if (result == 0)
+		result = on_router(&r->inbox, &mark.call);
 	if (result == 0 && by_lane && lane_from(s, 0) == NULL)
 		result = -ENOENT;
 	if (result == 0)

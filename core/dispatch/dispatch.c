@@ -14,12 +14,6 @@
 
 #define BURY_MS 100	/* what has answered all, but is not back yet, is waited for; else the next time */
 
-void dispatch_add_writer(struct dispatch *d, struct sender *s)
-{
-	d->writers = xrealloc(d->writers, d->n_writers + 1, sizeof(struct sender *));
-	d->writers[d->n_writers++] = s;
-}
-
 static void add_feeds(struct dispatch *d, struct config_instance *in, struct plugin_use *use)
 {
 	size_t n;
@@ -174,14 +168,17 @@ int dispatch_start(struct dispatch *d)
 	return failed;
 }
 
-int dispatch_on_router(struct dispatch *d, struct inbox_call *call)
-{
-	return (d->env.on_router != NULL ? d->env.on_router : inbox_call)(&d->router.inbox, call);
-}
-
 void dispatch_bury(struct dispatch *d)
 {
 	retire_bury(d, clock_mono(d->env.instance.clock) + BURY_MS);
+}
+
+void dispatch_note_reload(struct dispatch *d, bool right)
+{
+	int64_t now = clock_wall(d->env.instance.clock);
+	if (right)
+		atomic_store(&d->loaded_ms, now);
+	atomic_store(&d->refused_ms, right ? 0 : now);
 }
 
 void dispatch_read_begin(struct dispatch *d)

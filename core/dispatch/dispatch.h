@@ -54,6 +54,8 @@ int dispatch_start(struct dispatch *);
 bool dispatch_stop(struct dispatch *);
 /* Close what is open and free; after dispatch_stop(), or when it was never started. */
 void dispatch_free(struct dispatch *);
+/* A reload took effect, or was refused. [any] */
+void dispatch_note_reload(struct dispatch *, bool right);
 /* Close and free what earlier configurations left behind and has ended. Main thread. */
 void dispatch_bury(struct dispatch *);
 /* What dispatch_status(), dispatch_ages() and dispatch_sinks() tell points into the configuration: whoever reads it holds this

@@ -12,10 +12,11 @@
 #include "dispatch/recover.h"
 
 #define SAVE_TRIES 30		/* a second each */
+#define TITLES_MAX 1000		/* bytes of sections' names in an event of its own */
 
 static void fail(struct reload *rl, const struct config_instance *in, const char *what, int failed)
 {
-	report_error(rl->report, in != NULL ? in->place : options_place(rl->now->core, NULL),
+	report_error(rl->report, in != NULL ? in->place : (struct place){ files_name(rl->now->files, 0), 0 },
 		     in != NULL ? in->title : NULL, NULL, "%s: %s", what, strerror(-failed));
 }
 
@@ -363,6 +364,27 @@ static void apply(struct reload *rl)
 	dispatch_bury(d);
 }
 
+/* "sink team, route runs", as far as there is room. NULL: none. */
+static char *titles_of(const struct config_changes *c, enum config_change_kind kind)
+{
+	struct buf b = BUF_INIT(TITLES_MAX);
+	for (unsigned i = 0; i < c->counts[kind] && i < CHANGES_MAX && b.failed == 0; i++)
+		buf_printf(&b, "%s%s", i > 0 ? ", " : "", c->titles[kind][i]);
+	b.failed = 0;
+	return buf_take(&b);
+}
+
+static void tell_reloaded(struct dispatch *d, const struct config_changes *c)
+{
+	char *added = titles_of(c, CHANGE_ADDED), *changed = titles_of(c, CHANGE_CHANGED);
+	char *removed = titles_of(c, CHANGE_REMOVED);
+	alarms_tell(&d->alarms, "patchbay.config.reloaded", clock_wall(d->env.instance.clock), "added", added,
+		    "changed", changed, "removed", removed, NULL);
+	free(added);
+	free(changed);
+	free(removed);
+}
+
 bool dispatch_reload(struct dispatch *d, struct config *now, struct config *old, struct loader *loader,
 		     struct report *report, struct config_changes *changes)
 {
@@ -382,6 +404,8 @@ bool dispatch_reload(struct dispatch *d, struct config *now, struct config *old,
 		apply(&rl);
 	else
 		undo(&rl);
+	if (right)
+		tell_reloaded(d, changes);
 	free_lists(&rl);
 	return right;
 }

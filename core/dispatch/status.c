@@ -86,6 +86,8 @@ static void collect_router(struct status *st, const struct dispatch *d)
 	journal_stat(r->journal, &st->journal);	/* here: no lane is past its end */
 	st->taken_ms = clock_wall(r->clock);
 	st->started_ms = d->started_ms;
+	st->loaded_ms = atomic_load(&d->loaded_ms);
+	st->refused_ms = atomic_load(&d->refused_ms);
 	st->unrouted = r->unrouted;
 	st->lost = r->lost;
 	st->removed = r->removed_dead;

@@ -50,6 +50,7 @@ struct instance_status {
 
 struct status {
 	int64_t taken_ms, started_ms;
+	int64_t loaded_ms, refused_ms;	/* when the present configuration was taken, and a later one was not, 0: none */
 	struct journal_stat journal;
 	uint64_t state_bytes, state_damaged, saves;
 	uint64_t unrouted, lost, removed;	/* events; deliveries whose event, or whose lane, is gone */

@@ -161,6 +161,7 @@ def test_a_start_on_a_full_disk(engine, small_disk):
     filler.unlink()
     ids.append(wait_until(lambda: accepted_again(bay), what="room again"))
     bay.wait_delivered(ids, "other")
+    bay.daemon.wait_log("has left the configuration: 2000 deliveries")
     bay.stop()
     assert bay.daemon.fresh.count("no space to save the state") == 1
     rows = of(bay.store(), "dead")

@@ -38,6 +38,16 @@ void dispatch_reopen(struct dispatch *d)
 	atomic_fetch_add(&d->reopened, 1);
 }
 
+void dispatch_read_begin(struct dispatch *d)
+{
+	(void)d;
+}
+
+void dispatch_read_end(struct dispatch *d)
+{
+	(void)d;
+}
+
 int dispatch_status(struct dispatch *d, struct status *st)
 {
 	*st = (struct status){
