@@ -60,6 +60,12 @@ int pb_event_set_body(struct pb_event *ev, struct pb_span body)
 	return call_fails(PBT_EVENT_SET) ? -ENOMEM : event_set_body(ev, body);
 }
 
+int pb_event_set_key(struct pb_event *ev, struct pb_span key)
+{
+	ledger_check(ev, "pb_event_set_key():");
+	return call_fails(PBT_EVENT_SET) ? -ENOMEM : event_set_key(ev, key);
+}
+
 char *pb_text(struct pb_span json)
 {
 	return call_fails(PBT_TEXT) ? NULL : scan_text_new(json);

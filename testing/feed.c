@@ -360,10 +360,11 @@ const char *pb_receipt_id(const struct pb_receipt *receipt, size_t i)
 	return event_id(receipt->emission->events[receipt->unit->first + i]);
 }
 
-bool pb_receipt_duplicate(const struct pb_receipt *receipt)
+bool pb_receipt_duplicate(const struct pb_receipt *receipt, size_t i)
 {
 	(void)receipt;
-	return false;
+	(void)i;
+	return false;	/* `dedupe` is the core's: here everything is stored */
 }
 
 const char *pb_receipt_reason(const struct pb_receipt *receipt)

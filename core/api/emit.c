@@ -43,13 +43,15 @@ const char *pb_receipt_id(const struct pb_receipt *receipt, size_t i)
 {
 	if (i >= receipt->unit->n)
 		return "";
-	return event_id(receipt->emission->events[receipt->unit->first + i]);
+	size_t at = receipt->unit->first + i;
+	const struct emission *e = receipt->emission;
+	return e->claims != NULL && e->claims[at].first != NULL ? e->claims[at].first : event_id(e->events[at]);
 }
 
-bool pb_receipt_duplicate(const struct pb_receipt *receipt)
+bool pb_receipt_duplicate(const struct pb_receipt *receipt, size_t i)
 {
-	(void)receipt;
-	return false;	/* sources do not deduplicate yet: every id is the event's own */
+	const struct emission *e = receipt->emission;
+	return i < receipt->unit->n && e->claims != NULL && e->claims[receipt->unit->first + i].first != NULL;
 }
 
 const char *pb_receipt_reason(const struct pb_receipt *receipt)

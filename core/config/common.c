@@ -64,6 +64,13 @@ static const struct pb_option source_table[] = {
 	PLUGIN,
 	{ "workers", PB_INT, "1", .min = 1, .max = 64, .help =
 	  "How many instances run side by side; above 1 only for plugins made for it." },
+	{ "dedupe", PB_DURATION, "0", .min = 0, .max = 365 * DAY, .help =
+	  "So long a repeat is known: an event with an id or idempotency key that the source has taken "
+	  "within that time is not stored again, and its sender is told the first one's id; 0 is not at "
+	  "all." },
+	{ "dedupe_max", PB_INT, "1000000", .min = 1, .max = 100000000, .help =
+	  "How many ids and keys are remembered for `dedupe`, about 250 bytes of the state each; above it "
+	  "the oldest are forgotten." },
 	{ 0 }
 };
 

@@ -44,6 +44,12 @@ static const struct plain source_plain[] = {
 	      "Events of the source that were stored."),
 	PLAIN(instance_status, failures, "patchbay_source_refused_total", "counter",
 	      "Events of the source that were not stored: the sender was told to come back."),
+	PLAIN(instance_status, duplicates, "patchbay_source_duplicates_total", "counter",
+	      "Events of the source that were known already (dedupe), and so not stored again."),
+	PLAIN(instance_status, keys, "patchbay_source_keys", "gauge",
+	      "Ids and keys of the source's events that are remembered (dedupe)."),
+	PLAIN(instance_status, forgotten, "patchbay_source_keys_forgotten_total", "counter",
+	      "Ids and keys forgotten before their time, since there were dedupe_max."),
 };
 
 static const struct plain filter_plain[] = {

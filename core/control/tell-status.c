@@ -32,12 +32,15 @@ static json_t *daemon_object(const struct status *st)
 
 static json_t *instance_object(const struct instance_status *in)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
 			 "type", "instance", "kind", config_kind_name(in->kind), "name", in->name,
 			 "plugin", in->plugin, "state", in->state,
 			 "events", reply_count(in->events), "failures", reply_count(in->failures),
 			 "in_flight", reply_count(in->in_flight),
 			 "last_failure", reply_text(in->reason));
+	if (in->kind == CONFIG_SOURCE && object != NULL)
+		json_object_set_new(object, "duplicates", reply_count(in->duplicates));
+	return object;
 }
 
 /* An age, or null: nothing waits. */

@@ -28,6 +28,8 @@ struct feed **build_feeds(struct dispatch *d, struct config_instance *in, struct
 		f->self.first = i > 0 ? &feeds[0]->self : NULL;
 		f->commit = &d->commit;
 		f->state = d->env.state;
+		f->dedupe_ms = options_int(in->options, "dedupe");
+		f->seen = f->dedupe_ms > 0 ? &d->router.seen : NULL;
 		f->alarms = &d->alarms;
 	}
 	in->live = feeds[0];

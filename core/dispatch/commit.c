@@ -12,6 +12,7 @@
 #include "base/step.h"
 #include "base/thread.h"
 #include "dispatch/alarms.h"
+#include "dispatch/seen.h"
 #include "dispatch/status.h"
 #include "event/event.h"
 #include "history/history.h"
@@ -108,16 +109,25 @@ static void number(const struct commit_entry *list, uint64_t seq, int64_t accept
 		}
 }
 
-/* One block of the entries' records, and of the watermarks that moved. */
+/* Engine wall clock. */
+static int64_t wall(const struct commit *c)
+{
+	return c->seen != NULL ? seen_now(c->seen) : clock_wall(c->clock);
+}
+
+/* One block of the time, the entries' records, and the watermarks that moved. */
 static int write_block(struct commit *c, const struct commit_entry *list, uint64_t *first_seq,
 		       int64_t *accepted)
 {
-	struct buf moved = BUF_INIT(BUF_MAX);
-	size_t n = 1, i = 0;
+	struct buf moved = BUF_INIT(BUF_MAX), time = BUF_INIT(BUF_MAX);
+	size_t n = 2, i = 0;
 	uint32_t events = 0;
 	for (const struct commit_entry *e = list; e != NULL; e = e->next, n++)
 		events += (uint32_t)e->n;
 	struct pb_span *parts = xcalloc(n, sizeof *parts);
+	time_add(&time, wall(c));
+	if (events > 0 && time.failed == 0)
+		parts[i++] = buf_span(&time);
 	for (const struct commit_entry *e = list; e != NULL; e = e->next)
 		parts[i++] = e->records;
 	if (watermarks_take(c->watermarks, &moved) == 0 && moved.len > 0)
@@ -130,10 +140,12 @@ static int write_block(struct commit *c, const struct commit_entry *list, uint64
 		watermarks_put_back(c->watermarks);
 	free(parts);
 	buf_free(&moved);
+	buf_free(&time);
 	return failed;
 }
 
-static int append(struct commit *c, const struct commit_entry *list)
+/* What is left of the entries is one block; nothing may be. */
+static int append_rest(struct commit *c, const struct commit_entry *list)
 {
 	uint64_t first_seq;
 	int64_t accepted = 0;
@@ -151,12 +163,30 @@ static int append(struct commit *c, const struct commit_entry *list)
 	step_at("commit: appended, not handed over");
 	journal_stat(c->journal, &stat);
 	number(list, first_seq, accepted);
+	if (c->seen != NULL)
+		seen_written(c->seen);
 	got->first_seq = first_seq;
 	got->accepted = accepted;
 	got->end = stat.end;
 	inbox_committed(c->inbox, got);
 	step_at("commit: handed over");
 	return 0;
+}
+
+static int append(struct commit *c, struct commit_entry *list)
+{
+	size_t bytes = 0;
+	int failed = 0;
+	for (struct commit_entry *e = list; e != NULL && failed == 0; e = e->next) {
+		if (e->seen != NULL)
+			failed = seen_sift(c->seen, e, wall(c));
+		bytes += e->records.len;
+	}
+	if (failed == 0 && bytes > 0)
+		failed = append_rest(c, list);
+	if (failed < 0 && c->seen != NULL)
+		seen_undo(c->seen);
+	return failed;
 }
 
 static void tell(struct commit *c, const char *type, const char *reason)

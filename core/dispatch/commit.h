@@ -25,12 +25,15 @@ struct commit_entry {
 	struct pb_span marks;		/* as in marks.h; they are in `records` too */
 	struct pb_event *const *events;	/* each gets its seq; the router takes references of its own */
 	size_t n;
+	struct seen_batch *seen;	/* has them too; what repeats is left out then. NULL: nothing can */
 	bool done;
 	int result;
 };
 
 struct alarms;
 struct clock;
+struct seen_keys;
+struct seen_batch;
 
 struct commit {
 	pthread_mutex_t lock;		/* guards all below */
@@ -42,6 +45,7 @@ struct commit {
 	struct journal *journal;
 	struct inbox *inbox;
 	struct watermarks *watermarks;
+	struct seen_keys *seen;		/* NULL: no entry has a seen_batch (a test) */
 	struct alarms *alarms;		/* NULL: nobody is told (a test) */
 	const struct clock *clock;
 	struct ending ending;
@@ -57,7 +61,7 @@ struct commit {
 void commit_init(struct commit *, struct journal *, struct inbox *, struct watermarks *);
 /* Nobody may be waiting in it. */
 void commit_fini(struct commit *);
-/* Make the entry durable. 0, or nothing of it was stored: -ENOSPC and -ENOMEM: not now; -EMSGSIZE: it is more than a
+/* Make the entry durable. 0, or nothing of it was stored: -ENOSPC, -ENOMEM and -ENOBUFS (too many keys wait to be saved): not now; -EMSGSIZE: it is more than a
  * block takes. An I/O error ends the process: what is on disk is no longer known. [any] */
 int commit_run(struct commit *, struct commit_entry *);
 /* Wait until room may have returned, at most `ms`. [any] */

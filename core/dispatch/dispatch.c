@@ -92,6 +92,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	d->commit.traced = env->history != NULL;
 	d->commit.clock = env->instance.clock;
 	d->commit.ending = env->ending;
+	d->commit.seen = &r->seen;
 	sender_init(&d->submitter, "submit");
 	d->started_ms = clock_wall(env->instance.clock);
 	atomic_init(&d->loaded_ms, d->started_ms);

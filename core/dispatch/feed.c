@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/span.h"
 #include "base/step.h"
 #include "base/thread.h"
 #include "event/codec.h"
@@ -31,12 +32,17 @@ void feed_init(struct feed *f, struct config_instance *in, struct plugin_use *us
 	*f = (struct feed){
 		.config = in, .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 		.open.records = BUF_INIT(EMISSION_MAX), .closed.records = BUF_INIT(EMISSION_MAX),
-		.marks = BUF_INIT(EMISSION_MAX),
+		.marks = BUF_INIT(EMISSION_MAX), .key = BUF_INIT(BUF_MAX),
 	};
 	atomic_init(&f->doing, "stopped");
 	atomic_init(&f->reason, "");
 	instance_init(&f->self, in, use, env, worker);
 	f->self.feed = f;
+}
+
+void feed_watch(const struct feed *f, struct seen_keys *seen)
+{
+	seen_watch(seen, f->number, f->dedupe_ms, (uint64_t)options_int(f->self.options, "dedupe_max"));
 }
 
 static void marks_free(struct mark_entry **marks)
@@ -53,6 +59,8 @@ static void emission_clear(struct emission *e)
 {
 	for (size_t i = 0; i < e->n_events; i++)
 		event_unref(e->events[i]);
+	if (e->claims != NULL)
+		seen_claims_clear(e->claims, e->n_events);
 	e->n_events = e->n_units = 0;
 	buf_reset(&e->records);
 }
@@ -62,6 +70,7 @@ static void emission_free(struct emission *e)
 	emission_clear(e);
 	buf_free(&e->records);
 	free(e->events);
+	free(e->claims);
 	free(e->units);
 }
 
@@ -72,6 +81,8 @@ void feed_fini(struct feed *f)
 	marks_free(&f->staged);
 	marks_free(&f->marks_kept);
 	buf_free(&f->marks);
+	buf_free(&f->key);
+	seen_batch_free(&f->sifted);
 	if (f->wake_fd >= 0)
 		close(f->wake_fd);
 	instance_fini(&f->self);
@@ -112,17 +123,69 @@ static void complete(struct feed *f, struct pb_event *ev)
 		event_set(ev, "source", f->self.name);
 }
 
+static void pack_record(struct buf *to, enum record_kind kind, const struct pb_event *ev, struct pb_span data)
+{
+	size_t begun = record_begin(to, kind);
+	if (ev != NULL)
+		codec_pack(to, ev);
+	else
+		buf_add(to, data.data, data.len);
+	record_end(to, begun);
+}
+
+/* What its sender knows the event by: a key, or an id, which is one's within a `source`. False: nothing. */
+static bool key_of(struct feed *f, const struct pb_event *ev)
+{
+	struct pb_span key = event_key(ev);
+	if (key.data == NULL && event_id_is_ours(ev))
+		return false;
+	buf_reset(&f->key);
+	buf_add_char(&f->key, key.data != NULL ? 'k' : 'i');
+	if (key.data == NULL) {
+		buf_add(&f->key, event_source(ev), strlen(event_source(ev)) + 1);
+		key = span_str(event_id(ev));
+	}
+	buf_add(&f->key, key.data, key.len);
+	return f->key.failed == 0;
+}
+
+/* A repeat is left out, if that is known already. */
+static void pack_keyed(struct feed *f, struct emission *e, const struct pb_event *ev, struct seen_claim *claim)
+{
+	*claim = (struct seen_claim){ .begin = e->records.len };
+	if (key_of(f, ev))
+		seen_look(f->seen, f->number, f->dedupe_ms, buf_span(&f->key), claim);
+	if (claim->keyed && !claim->sure)
+		pack_record(&e->records, RECORD_KEY, NULL, span_of(claim->hash, SEEN_HASH));
+	if (!claim->sure)
+		pack_record(&e->records, RECORD_EVENT, ev, SPAN_NONE);
+	claim->end = e->records.len;
+}
+
+static struct seen_claim *claims_for(struct emission *e, size_t n)
+{
+	if (e->n_events + n > e->claims_room) {
+		e->claims_room = (e->n_events + n) * 2;
+		e->claims = xrealloc(e->claims, e->claims_room, sizeof *e->claims);
+	}
+	return e->claims + e->n_events;
+}
+
 static bool pack(struct feed *f, struct emission *e, struct pb_event *const evs[], size_t n)
 {
 	size_t before = e->records.len;
+	struct seen_claim *claims = f->seen != NULL ? claims_for(e, n) : NULL;
 	for (size_t i = 0; i < n; i++) {
 		complete(f, evs[i]);
-		size_t begun = record_begin(&e->records, RECORD_EVENT);
-		codec_pack(&e->records, evs[i]);
-		record_end(&e->records, begun);
+		if (claims != NULL)
+			pack_keyed(f, e, evs[i], &claims[i]);
+		else
+			pack_record(&e->records, RECORD_EVENT, evs[i], SPAN_NONE);
 	}
 	if (e->records.failed == 0)
 		return true;
+	if (claims != NULL)
+		seen_claims_clear(claims, n);
 	e->records.len = before;
 	e->records.failed = 0;
 	return false;
@@ -215,15 +278,26 @@ void feed_recall(struct feed *f, struct pb_span key, struct pb_span value)
 static const char *why_not(int result)
 {
 	return result == -ENOSPC ? "the store is full" : result == -EMSGSIZE ? "too large to store" :
-	       "out of memory";
+	       result == -ENOBUFS ? "too many keys of events wait to be saved" : "out of memory";
+}
+
+static void count(struct feed *f, int result)
+{
+	const struct emission *e = &f->closed;
+	size_t repeats = 0;
+	for (size_t i = 0; e->claims != NULL && result == 0 && i < e->n_events; i++)
+		repeats += e->claims[i].first != NULL;
+	atomic_fetch_add_explicit(result < 0 ? &f->refused : &f->accepted, e->n_events - repeats,
+				  memory_order_relaxed);
+	if (repeats > 0)
+		atomic_fetch_add_explicit(&f->repeated, repeats, memory_order_relaxed);
 }
 
 static void settle(struct feed *f, int result)
 {
 	struct emission *e = &f->closed;
 	void (*settled)(void *, void *, const struct pb_receipt *) = f->self.plugin->source->settled;
-	atomic_fetch_add_explicit(result < 0 ? &f->refused : &f->accepted, e->n_events,
-				  memory_order_relaxed);
+	count(f, result);
 	if (result < 0)
 		atomic_store(&f->reason, why_not(result));
 	f->settling = true;
@@ -245,14 +319,21 @@ static int append(struct feed *f)
 	f->entry = (struct commit_entry){
 		.records = buf_span(&f->closed.records), .marks = buf_span(&f->marks),
 		.events = f->closed.events, .n = f->closed.n_events,
+		.seen = f->seen != NULL ? &f->sifted : NULL,
 	};
+	f->sifted.source = f->number;
+	f->sifted.within_ms = f->dedupe_ms;
+	f->sifted.claims = f->closed.claims;
+	f->sifted.events = f->entry.events;
+	f->sifted.n = f->entry.n;
+	f->sifted.records = f->entry.records;
 	return f->closed.records.len > 0 ? commit_run(f->commit, &f->entry) : 0;
 }
 
 /* It may be stored another time. */
 static bool not_now(int result)
 {
-	return result == -ENOSPC || result == -ENOMEM;
+	return result == -ENOSPC || result == -ENOMEM || result == -ENOBUFS;
 }
 
 /* The append, again until there is room where the source cannot refuse. */

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "dispatch/commit.h"
+#include "dispatch/seen.h"
 #include "plugin/instance.h"
 
 /* What one pb_emit() took: settled as one. */
@@ -27,7 +28,8 @@ struct unit {
 struct emission {
 	struct buf records;		/* framed */
 	struct pb_event **events;	/* a reference each */
-	size_t n_events, events_room;
+	struct seen_claim *claims;	/* one an event; NULL without `dedupe` */
+	size_t n_events, events_room, claims_room;
 	struct unit *units;
 	size_t n_units, units_room;
 };
@@ -62,6 +64,10 @@ struct feed {
 	struct mark_entry *staged;	/* go with the next commit */
 	struct buf marks;		/* those, encoded */
 	struct mark_entry *marks_kept;	/* committed since the start */
+	struct seen_keys *seen;		/* NULL: no `dedupe` */
+	int64_t dedupe_ms;
+	struct seen_batch sifted;	/* what of `closed` is no repeat */
+	struct buf key;			/* at hand */
 	struct commit_entry entry;	/* our place in a group commit */
 	int wake_fd;
 	_Atomic bool stopping, reopen;
@@ -71,7 +77,7 @@ struct feed {
 	bool stop_seen;			/* pb_wait() has said so once */
 	pthread_t thread;
 	bool started;
-	_Atomic uint64_t accepted, refused;	/* events */
+	_Atomic uint64_t accepted, refused, repeated;	/* events */
 };
 
 /* Make ready; the instance is the caller's to open. */
@@ -84,6 +90,8 @@ void feed_inherit(struct feed *, const struct feed *old);
 void feed_rewind(struct feed *);
 /* Start the thread that calls run(). 0 or -errno. */
 int feed_start(struct feed *);
+/* Its keys are to be remembered, if it has `dedupe`; it has its number. Router's thread, or before it runs. */
+void feed_watch(const struct feed *, struct seen_keys *);
 /* Ask run() to end. [any] */
 void feed_stop(struct feed *);
 /* [any] */

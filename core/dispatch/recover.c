@@ -13,6 +13,8 @@
 #include "dispatch/alarms.h"
 #include "dispatch/keys.h"
 #include "dispatch/trail.h"
+#include "event/codec.h"
+#include "event/event.h"
 #include "state/records.h"
 #include "state/rows.h"
 
@@ -93,7 +95,9 @@ static void number_sources(struct start *st)
 {
 	struct recover *rec = st->rec;
 	for (size_t i = 0; i < rec->n_feeds; i++) {
-		rec->feeds[i]->number = names_number(&st->names, NAME_SOURCE, rec->feeds[i]->self.name, NULL);
+		struct feed *f = rec->feeds[i];
+		f->number = names_number(&st->names, NAME_SOURCE, f->self.name, NULL);
+		feed_watch(f, &st->r->seen);
 		if (rec->feeds[i]->self.plugin == &alarms_plugin)
 			st->r->alarms_origin = rec->feeds[i]->number;
 	}
@@ -157,17 +161,50 @@ static void take_marks(struct recover *rec, const struct record *found)
 				feed_recall(rec->feeds[i], m.key, m.value);
 }
 
-/* Watermarks and marks of the blocks that the state does not have yet. The watermarks of a state that is lost may be of
- * other lanes than those that have their numbers now. */
+/* The key that stands before an event, and the time of its block. */
+struct keyed {
+	unsigned char hash[SEEN_HASH];
+	uint64_t seq;		/* the event's, 0: no key */
+	int64_t at_ms;
+};
+
+static void recall(struct router *r, const struct keyed *k, const struct record *found)
+{
+	struct pb_event *ev = codec_unpack(found->data);
+	if (ev == NULL)
+		return;
+	event_set_seq(ev, found->seq);
+	seen_recall(&r->seen, k->hash, ev, k->at_ms);
+	event_unref(ev);
+}
+
+static void take_key(struct router *r, struct keyed *k, const struct record *found)
+{
+	if (found->kind == RECORD_TIME) {
+		k->at_ms = time_of(found->data);
+	} else if (found->kind == RECORD_KEY && found->data.len == SEEN_HASH) {
+		memcpy(k->hash, found->data.data, SEEN_HASH);
+		k->seq = found->seq;
+	} else if (found->kind == RECORD_EVENT && k->seq == found->seq) {
+		recall(r, k, found);
+		k->seq = 0;
+	}
+}
+
+/* Keys, watermarks and marks of the blocks that the state does not have yet. The watermarks of a state that is lost may be of
+ * other lanes than those that have their numbers now; likewise sources and keys. */
 static int read_tail(struct recover *rec, bool lost)
 {
 	struct router *r = rec->router;
 	struct record found;
+	struct keyed key = { .seq = 0 };
 	int got;
 	struct journal_cursor *c = journal_cursor_at(r->journal, r->meta.applied);
 	if (c == NULL)
 		return -ENOMEM;
 	while ((got = journal_next(r->journal, c, &found)) > 0) {
+		if (!lost)
+			take_key(r, &key, &found);
 		if (found.kind == RECORD_MARK)
 			take_marks(rec, &found);
 		else if (found.kind == RECORD_WATERMARK && !lost)
@@ -361,8 +398,12 @@ static int read_state(struct start *st)
 		failed = free_space(st);
 	if (failed < 0)
 		return failed;
+	bool made = false;
 	number_sources(st);
 	failed = number_lanes(st);
+	if (failed == 0)
+		failed = seen_start(&r->seen, st->names.to, &made);
+	st->names.given = st->names.given || made;
 	if (failed == 0)
 		failed = note_removed(st);
 	return failed == 0 ? rows_each_route(r->state, take_rule, r) : failed;

@@ -196,8 +196,11 @@ void reload_switch(struct inbox_call *call)
 	d->n_feeds = rl->n_feeds;
 	rl->feeds = old;
 	rl->n_feeds = n;
-	for (size_t i = 0; i < d->n_feeds; i++)
+	seen_watch_none(&d->router.seen);
+	for (size_t i = 0; i < d->n_feeds; i++) {
+		feed_watch(d->feeds[i], &d->router.seen);
 		metric_set_hide(&d->feeds[i]->self.metrics, false);
+	}
 	r->alarms_origin = rl->alarms_origin;
 	atomic_store(&d->alarms.wanted, rl->alarms_wanted);
 	trail_configured(r);

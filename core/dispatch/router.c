@@ -62,6 +62,7 @@ static void tick(struct timer *t)
 	settle_aged(r);
 	sinks_tick(r);
 	dead_tick(r);
+	seen_tick(&r->seen);
 	save_calls_late(r);
 	history_flush(r->history);
 	r->space_due = true;
@@ -88,6 +89,7 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 		.kept_below = stat.first_seq, .tick = { .fire = tick },
 	};
 	r->last_save = r->last_event = clock_mono(clock);
+	seen_init(&r->seen, state, clock, r->wall_offset);
 	timeline_init(&r->timeline, r->next, router_wall(r));
 	timer_set(&r->timers, &r->tick, r->last_save + TICK);
 	inbox_init(&r->inbox, memory);
@@ -130,6 +132,7 @@ void router_fini(struct router *r)
 	timers_free(&r->timers);
 	marks_free(r);
 	space_free(r);
+	seen_fini(&r->seen);
 	dead_free(r);
 	save_free(&r->open);
 	save_free(&r->saving);
@@ -288,10 +291,12 @@ static void route_committed(struct router *r, struct committed *c)
 		uptime_note(&r->uptime, c->first_seq, c->accepted / 1000);
 	}
 	save_mark(r, c->end, buf_span(&c->marks));
-	if (c->marks.len > 0) {
+	if (c->marks.len > 0 || seen_wants(&r->seen)) {
 		r->save_pending = true;
 		r->last_event = router_now(r);
 	}
+	if (seen_presses(&r->seen))
+		save_soon(r);
 	r->routed = c->end;
 	step_at("route: matched");
 	buf_free(&c->marks);

@@ -16,6 +16,7 @@
 #include "dispatch/lane.h"
 #include "dispatch/outlet.h"
 #include "dispatch/saver.h"
+#include "dispatch/seen.h"
 #include "dispatch/timeline.h"
 #include "dispatch/timer.h"
 #include "dispatch/uptime.h"
@@ -63,6 +64,7 @@ struct save {
 	size_t n_waiters, room;
 	struct journal_pos applied;
 	bool yields;			/* lanes move on once this is saved */
+	uint64_t seen_until;		/* keys of events before it are in it, or were saved */
 	uint64_t trim_seq;		/* segments below it may go once this is saved; 0: none */
 	bool piece;			/* it has a piece of what is put into `kept`; the next one may follow */
 };
@@ -132,6 +134,7 @@ struct router {
 	struct yield yield;
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */
+	struct seen_keys seen;		/* shared with the sources and the commit */
 	struct timeline timeline;	/* when events were accepted, engine wall clock */
 	struct uptime uptime;		/* likewise, by the clock that runs only while we do */
 	int64_t turn_began;		/* monotonic µs: what this turn takes in came before */

@@ -171,6 +171,8 @@ static void gather(struct router *r, bool clean)
 	struct state_batch *to = &r->open.batch;
 	put_marks(r, to);
 	put_lanes(r, to, clean);
+	seen_gather(&r->seen, to, r->next);
+	r->open.seen_until = r->next;
 	struct meta_row meta = r->meta;
 	meta.applied_seq = r->next;
 	meta.applied = r->routed;
@@ -184,7 +186,7 @@ static void gather(struct router *r, bool clean)
 
 static bool something_to_save(const struct router *r)
 {
-	if (r->open.batch.n > 0 || r->open.trim_seq != 0 || r->marks != NULL)
+	if (r->open.batch.n > 0 || r->open.trim_seq != 0 || r->marks != NULL || seen_wants(&r->seen))
 		return true;
 	for (size_t i = 0; i < r->n_lanes; i++)
 		if (r->lanes[i]->unsaved)
@@ -256,6 +258,7 @@ static void release(struct router *r, struct save *s)
 	if (s->yields)
 		yield_saved(r);
 	s->yields = false;
+	seen_saved(&r->seen, s->seen_until);
 	space_saved(r, s->trim_seq, s->applied);
 	dead_saved(r);
 	let_go_on(r, r->saves, INT64_MIN);

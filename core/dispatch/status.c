@@ -16,7 +16,7 @@ struct status_call {
 	struct timeline *timeline;	/* a copy */
 };
 
-static void add_feed(struct status *st, struct feed *f)
+static void add_feed(struct status *st, struct seen_keys *seen, struct feed *f)
 {
 	struct instance_status *last = st->n_instances > 0 ? &st->instances[st->n_instances - 1] : NULL;
 	if (f->self.worker == 0) {
@@ -32,6 +32,8 @@ static void add_feed(struct status *st, struct feed *f)
 	if (atomic_load(&f->reason)[0] != '\0')
 		snprintf(last->reason, sizeof last->reason, "%s", atomic_load(&f->reason));
 	last->events += atomic_load(&f->accepted);
+	last->duplicates += atomic_load(&f->repeated);
+	seen_count(seen, f->number, &last->keys, &last->forgotten);
 	last->failures += atomic_load(&f->refused) + atomic_load(&f->restarts);
 }
 
@@ -105,7 +107,7 @@ static void collect(struct inbox_call *call)
 	collect_router(st, d);
 	*sc->timeline = r->timeline;
 	for (size_t i = 0; i < d->n_feeds; i++)
-		add_feed(st, d->feeds[i]);
+		add_feed(st, &r->seen, d->feeds[i]);
 	for (size_t i = 0; i < d->n_stages; i++)
 		add_stage(st, d->stages[i]);
 	for (size_t i = 0; i < r->n_outlets; i++)

@@ -40,6 +40,7 @@ struct instance_status {
 	uint64_t events;	/* accepted, taken, or delivered */
 	uint64_t failures;	/* refused, failed, or not delivered */
 	uint64_t in_flight;
+	uint64_t duplicates, keys, forgotten;	/* sources: repeats that were not stored; keys remembered; forgotten for want of room */
 	char reason[256];	/* the last failure, or why the sink is not enabled; "" */
 	uint64_t waiting, passed;	/* filters: jobs in the queue; events made */
 	/* Sinks. */

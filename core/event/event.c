@@ -23,6 +23,9 @@ struct pb_event {
 	uint64_t seq;
 	int64_t time, accepted;
 	uint32_t origin;
+	bool id_ours;
+	char *key;		/* NULL: none */
+	size_t key_len;
 	const char *body;
 	size_t body_len;
 	char *own_body;		/* NULL while the body is the one it was born with */
@@ -64,8 +67,10 @@ struct pb_event *event_copy(const struct pb_event *from, struct pb_span body)
 	ev = event_new_room(body, from->time, need > ATTRIBUTES_ROOM ? need : ATTRIBUTES_ROOM);
 	if (ev != NULL && attributes_copy(&ev->attrs, &from->attrs) < 0) {
 		event_unref(ev);
-		ev = NULL;
+		return NULL;
 	}
+	if (ev != NULL)
+		ev->id_ours = from->id_ours;
 	return ev;
 }
 
@@ -90,6 +95,7 @@ void event_unref(const struct pb_event *shared)
 	ev->magic = 0;
 	attributes_free(&ev->attrs);
 	free(ev->own_body);
+	free(ev->key);
 	free(ev);
 }
 
@@ -214,6 +220,41 @@ int event_set_body(struct pb_event *ev, struct pb_span body)
 	ev->body = copy == NULL ? "" : copy;
 	ev->body_len = body.len;
 	return 0;
+}
+
+struct pb_span event_key(const struct pb_event *ev)
+{
+	CHECK_OBJ(ev, EVENT_MAGIC);
+	return span_of(ev->key, ev->key_len);
+}
+
+int event_set_key(struct pb_event *ev, struct pb_span key)
+{
+	char *copy = NULL;
+
+	check_unshared(ev);
+	if (key.len > EVENT_KEY_MAX)
+		return -EINVAL;
+	if (key.data != NULL && (copy = malloc(key.len + 1)) == NULL)
+		return -ENOMEM;
+	if (key.len > 0)
+		memcpy(copy, key.data, key.len);
+	free(ev->key);
+	ev->key = copy;
+	ev->key_len = copy != NULL ? key.len : 0;
+	return 0;
+}
+
+bool event_id_is_ours(const struct pb_event *ev)
+{
+	CHECK_OBJ(ev, EVENT_MAGIC);
+	return ev->id_ours;
+}
+
+void event_set_id_ours(struct pb_event *ev, bool ours)
+{
+	check_unshared(ev);
+	ev->id_ours = ours;
 }
 
 uint64_t event_seq(const struct pb_event *ev)

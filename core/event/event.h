@@ -19,6 +19,7 @@
 #define EVENT_NAME_MAX 64		/* bytes of an attribute's name */
 #define EVENT_VALUE_MAX (8 * 1024)	/* bytes of one value */
 #define EVENT_ATTRS_MAX 64		/* further attributes of one event */
+#define EVENT_KEY_MAX 1024		/* bytes of an idempotency key */
 
 /* A new event with one reference; `body` is copied. NULL: out of memory. */
 struct pb_event *event_new(struct pb_span body, int64_t time_ms);
@@ -57,6 +58,14 @@ int event_set(struct pb_event *, const char *name, const char *value);
 int event_set_span(struct pb_event *, struct pb_span name, struct pb_span value);
 void event_set_time(struct pb_event *, int64_t ms);
 int event_set_body(struct pb_event *, struct pb_span body);
+
+/* What its sender named it by, so that a repeat is known; {NULL, 0}: nothing. Not stored with it, nor copied. Before it is
+ * handed over: 0, -ENOMEM, -EINVAL (longer than EVENT_KEY_MAX). */
+struct pb_span event_key(const struct pb_event *);
+int event_set_key(struct pb_event *, struct pb_span key);
+/* Is its id one that we made, not the sender's? Not stored. */
+bool event_id_is_ours(const struct pb_event *);
+void event_set_id_ours(struct pb_event *, bool ours);
 
 /* The sequence number the journal gave it, 0 before; and the number of the source it came in
  * by (names table), 0 when derived. Set by dispatch, on disk with the codec. */

@@ -165,7 +165,7 @@ static bool next_record(struct journal_cursor *c, struct record *r)
 		};
 		if (kind == RECORD_EVENT && c->seq++ < c->from_seq)
 			continue;
-		if (kind >= RECORD_EVENT && kind <= RECORD_WATERMARK)
+		if (kind >= RECORD_EVENT && kind < RECORD_KINDS)
 			return true;
 	}
 	return false;

@@ -25,6 +25,9 @@ enum record_kind {
 	RECORD_EVENT = 1,	/* the codec's bytes; takes a sequence number */
 	RECORD_MARK,		/* a source's position: state/records.h */
 	RECORD_WATERMARK,	/* lanes' progress: state/records.h */
+	RECORD_KEY,		/* what the event that follows is known by: state/records.h */
+	RECORD_TIME,		/* when the block was made: state/records.h */
+	RECORD_KINDS
 };
 
 /* Begin a record at the end of `to`; the payload is then appended to `to` and record_end() called with
@@ -40,7 +43,7 @@ int journal_pos_cmp(struct journal_pos, struct journal_pos);
 
 struct record {
 	enum record_kind kind;
-	uint64_t seq;			/* of an event; of a mark or watermark: the seq the next event gets */
+	uint64_t seq;			/* of an event; of another: the seq the next event gets */
 	struct pb_span data;		/* until the next call on the cursor */
 	struct journal_pos block_end;	/* where the block after this record's begins */
 };
@@ -135,8 +138,8 @@ static inline int journal_append(struct journal *j, const struct pb_span parts[]
 	return j->ops->append(j, parts, n, events, first_seq);
 }
 
-/* Read from the first block that has an event `seq` or later; records before it in that block are skipped (marks and
- * watermarks in the block are not). NULL: out of memory. */
+/* Read from the first block that has an event `seq` or later; records before it in that block are skipped (others
+ * in the block are not). NULL: out of memory. */
 static inline struct journal_cursor *journal_cursor(struct journal *j, uint64_t seq)
 {
 	return j->ops->cursor(j, seq);

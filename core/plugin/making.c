@@ -35,6 +35,7 @@ struct pb_event *instance_event_new(struct pb_self *self, struct pb_span body)
 	}
 	instance_new_id(self, id);
 	event_set(ev, "id", id);
+	event_set_id_ours(ev, true);
 	return ev;
 }
 

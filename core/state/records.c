@@ -2,11 +2,12 @@
  * records.c - the payloads of marks and watermarks.
  *
  * A mark is: source (le32), key's length (le32), value's length + 1 or 0 (le32), key, value.
- * A watermark is: lane (le32), sequence number (le64).
+ * A watermark is: lane (le32), sequence number (le64). A time is le64.
  */
 #include "state/records.h"
 
 #include "base/bytes.h"
+#include "journal/journal.h"
 
 #define HEAD 12
 #define WATERMARK 12
@@ -45,6 +46,20 @@ void watermarks_add(struct buf *to, const struct watermark *m)
 	put_le32(entry, m->lane);
 	put_le64(entry + 4, m->seq);
 	buf_add(to, entry, sizeof entry);
+}
+
+void time_add(struct buf *to, int64_t ms)
+{
+	char payload[8];
+	size_t begun = record_begin(to, RECORD_TIME);
+	put_le64(payload, (uint64_t)ms);
+	buf_add(to, payload, sizeof payload);
+	record_end(to, begun);
+}
+
+int64_t time_of(struct pb_span data)
+{
+	return data.len == 8 ? (int64_t)get_le64(data.data) : 0;
 }
 
 bool watermarks_next(struct pb_span data, size_t *at, struct watermark *m)

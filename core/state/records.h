@@ -34,4 +34,11 @@ void watermarks_add(struct buf *, const struct watermark *);
 /* Each in turn; *at begins at 0. False at the end. */
 bool watermarks_next(struct pb_span data, size_t *at, struct watermark *);
 
+/* RECORD_KEY: the hash of the key by which its sender knows the event that follows: SEEN_HASH bytes (rows.h). */
+
+/* RECORD_TIME: when the block was made; once, before its events. Append a whole record, and read its payload: wall clock,
+ * ms; 0: it is none. */
+void time_add(struct buf *, int64_t ms);
+int64_t time_of(struct pb_span data);
+
 #endif

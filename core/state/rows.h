@@ -151,6 +151,31 @@ void rows_del_route(struct state_batch *, uint32_t lane, uint64_t until);
 /* Each lane's in turn, the oldest first, until false. */
 int rows_each_route(struct state *, bool (*each)(void *arg, uint32_t lane, const struct route_row *), void *arg);
 
+/*
+ * seen: the keys by which sources' events are known to their senders, each with the first one's id. Two rows a key: by hash,
+ * the newest first, and in order.
+ */
+#define SEEN_HASH 16
+struct seen_row {
+	uint32_t source;
+	unsigned char hash[SEEN_HASH];	/* of the key, under the store's secret */
+	uint64_t seq;		/* the event's */
+	int64_t at_ms;		/* when it was accepted, wall clock */
+	struct pb_span id;	/* the event's; by rows_each_seen(): none */
+};
+void rows_put_seen(struct state_batch *, const struct seen_row *);
+void rows_del_seen(struct state_batch *, const struct seen_row *);	/* `at_ms` and `id` do not matter */
+/* The newest of that key. 0, -ENOENT, -errno; the id is in `hold` */
+int rows_find_seen(struct state *, uint32_t source, const unsigned char hash[static SEEN_HASH], struct seen_row *,
+		   struct buf *hold);
+/* Each in order of source and event, from that on, until false. */
+int rows_each_seen(struct state *, uint32_t source, uint64_t from,
+		   bool (*each)(void *arg, const struct seen_row *), void *arg);
+/* The secret that keys are hashed with: it is made once. 0, -ENOENT, -errno */
+#define SEEN_SECRET 16
+void rows_put_secret(struct state_batch *, const unsigned char secret[static SEEN_SECRET]);
+int rows_get_secret(struct state *, unsigned char secret[static SEEN_SECRET]);
+
 /* sinks: what was decided of one, and how long it has failed; one without a row is enabled */
 enum sink_mode { SINK_ENABLED, SINK_DISABLED, SINK_DRAINING };
 /* "enabled", … */

@@ -199,7 +199,7 @@ void pbt_put_mark(struct pbt_host *, const char *source, const char *key, struct
 
 enum pbt_call {
 	PBT_EVENT_NEW,		/* NULL, ENOMEM: pb_event_new(), pb_event_copy() */
-	PBT_EVENT_SET,		/* -ENOMEM: pb_event_set(), pb_event_set_body() */
+	PBT_EVENT_SET,		/* -ENOMEM: pb_event_set(), pb_event_set_body(), pb_event_set_key() */
 	PBT_CLOUDEVENT,		/* -ENOMEM */
 	PBT_TEXT,		/* NULL */
 	PBT_RENDER,		/* NULL, *missing NULL */

@@ -38,13 +38,16 @@ static struct answer answer_make(unsigned status, const char *body, size_t len, 
 	return a;
 }
 
-struct answer answer_accepted(const char *id)
+struct answer answer_accepted(const char *id, bool repeat)
 {
 	char body[1024] = "{\"id\":\"";
 	size_t len = strlen(body);
 	len += json_escape(body + len, sizeof body - len - 3, id);
 	memcpy(body + len, "\"}\n", 3);
-	return answer_make(MHD_HTTP_ACCEPTED, body, len + 3, "application/json");
+	struct answer a = answer_make(MHD_HTTP_ACCEPTED, body, len + 3, "application/json");
+	if (repeat && a.response != NULL)
+		MHD_add_response_header(a.response, "Idempotency-Replayed", "true");
+	return a;
 }
 
 static void answer_add_headers(struct answer *a)

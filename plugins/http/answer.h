@@ -4,6 +4,8 @@
 #ifndef HTTP_ANSWER_H
 #define HTTP_ANSWER_H
 
+#include <stdbool.h>
+
 #include <microhttpd.h>
 
 /* An answer that is not yet sent. `response` may be NULL: no memory, close the connection. */
@@ -12,8 +14,8 @@ struct answer {
 	struct MHD_Response *response;
 };
 
-/* {"id":"…"} */
-struct answer answer_accepted(const char *id);
+/* {"id":"…"}; a repeat is told by a header that the id is the first one's. */
+struct answer answer_accepted(const char *id, bool repeat);
 /* application/problem+json; `detail` says what is wrong in one sentence. A 401, 405, 415 and 503
  * come with the header that their status calls for. */
 struct answer answer_problem(unsigned status, const char *detail);

@@ -1,8 +1,9 @@
 /*
  * http.c - the http source: events by POST, answered when they are on disk.
  *
- * What it promises: 202 means stored. What it cannot: a sender that gets no answer does not
- * know, and one that repeats makes a second event. See server.h for how a turn goes.
+ * What it promises: 202 means stored; with `dedupe`, once, if the sender names its event. What it cannot
+ * without: a sender that gets no answer does not know, and one that repeats makes a second event.
+ * See server.h for how a turn goes.
  */
 #include <errno.h>
 #include <poll.h>
@@ -93,6 +94,7 @@ static struct http *http_new(struct pb_self *self)
 		.now = now_ms(),
 		.path = pb_str(self, "path"),
 		.token = pb_str(self, "token"),
+		.dedupe = pb_int(self, "dedupe") > 0,
 		.max_body = max_body(self),
 		.max_connections = (size_t)pb_int(self, "max_connections"),
 		.timeout = pb_int(self, "timeout"),

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "http/answer.h"
 #include "http/bearer.h"
 #include "http/client.h"
+#include "http/key.h"
 #include "http/request.h"
 #include "http/strict.h"
 
@@ -39,6 +41,7 @@ struct request {
 	uint64_t turn;			/* in which it was emitted */
 	struct strict strict;
 	struct answer answer;
+	const char *fault;		/* why its key is none */
 	char *body;
 	size_t len, room;
 };
@@ -287,6 +290,8 @@ static enum MHD_Result request_refuse_event(struct request *req, int error)
 	case -EDOM:
 		return request_refuse(req, MHD_HTTP_BAD_REQUEST,
 				      "header `Content-Type` is no text that can be kept");
+	case -EILSEQ:
+		return request_refuse(req, MHD_HTTP_BAD_REQUEST, req->fault);
 	case -EMSGSIZE:
 		return request_refuse(req, MHD_HTTP_CONTENT_TOO_LARGE, too_large(req, text));
 	default:
@@ -294,8 +299,41 @@ static enum MHD_Result request_refuse_event(struct request *req, int error)
 	}
 }
 
+/* A member of a CloudEvent in JSON, as text that the caller frees; NULL: it is none, or lacks it. */
+static char *request_member(struct request *req, const struct pb_event *ev, const char *name)
+{
+	static const char type[] = "application/cloudevents+json";
+	const char *given = header(req, MHD_HTTP_HEADER_CONTENT_TYPE);
+	if (given == NULL || strncasecmp(given, type, sizeof type - 1) != 0)
+		return NULL;
+	struct pb_span value = pb_field(ev, name);
+	return value.data != NULL && *(const char *)value.data == '"' ? pb_text(value) : NULL;
+}
+
+/* 0; -EILSEQ: what the sender names it by is no key; -ENOMEM. */
+static int request_key(struct request *req, struct pb_event *ev)
+{
+	struct key key;
+	struct key_given given = {
+		.idempotency = header(req, "Idempotency-Key"), .webhook = header(req, "webhook-id"),
+		.ce_id = header(req, "ce-id"), .ce_source = header(req, "ce-source"),
+	};
+	char *id = given.ce_id == NULL ? request_member(req, ev, "id") : NULL;
+	char *source = id != NULL ? request_member(req, ev, "source") : NULL;
+	if (id != NULL) {
+		given.ce_id = id;
+		given.ce_source = source;
+	}
+	req->fault = key_make(&key, &given);
+	free(id);
+	free(source);
+	if (req->fault != NULL)
+		return -EILSEQ;
+	return key.len > 0 ? pb_event_set_key(ev, (struct pb_span){ key.bytes, key.len }) : 0;
+}
+
 /* 0 and an event that has its type, or -errno for request_refuse_event(), -EDOM being that its
- * Content-Type cannot be kept. */
+ * Content-Type cannot be kept, -EILSEQ that its key is none. */
 static int request_event(struct request *req, struct pb_event **made)
 {
 	const struct type_rule *type = &req->http->type;
@@ -310,6 +348,8 @@ static int request_event(struct request *req, struct pb_event **made)
 		rc = -EDOM;
 	if (rc == 0)
 		rc = type_apply(type, ev, type->from == TYPE_HEADER ? header(req, type->name) : NULL);
+	if (rc == 0 && req->http->dedupe)
+		rc = request_key(req, ev);
 	if (rc == 0)
 		*made = ev;
 	else
@@ -373,8 +413,9 @@ void request_settled(void *state, void *token, const struct pb_receipt *receipt)
 		return;		/* given up, and told so */
 	enum pb_outcome outcome = pb_receipt_outcome(receipt);
 	if (outcome == PB_ACCEPTED) {
-		req->answer = answer_accepted(pb_receipt_id(receipt, 0));
-		pb_add(req->http->accepted, 1);
+		bool repeat = pb_receipt_duplicate(receipt, 0);
+		req->answer = answer_accepted(pb_receipt_id(receipt, 0), repeat);
+		pb_add(req->http->accepted, !repeat);
 	} else {
 		request_deny(req, outcome == PB_FAILED ? MHD_HTTP_SERVICE_UNAVAILABLE :
 			     MHD_HTTP_UNPROCESSABLE_CONTENT, pb_receipt_reason(receipt));

@@ -54,6 +54,7 @@ struct http {
 	const char *path;
 	const char *token;	/* "": everybody may post */
 	struct type_rule type;
+	bool dedupe;		/* what senders name their events by counts */
 	size_t max_body;
 	size_t max_connections;
 	int64_t timeout;

@@ -144,7 +144,7 @@ static void receipts_name_the_events(void **state)
 	assert_int_equal(pb_receipt_outcome(&receipt), PB_FAILED);
 	assert_string_equal(pb_receipt_id(&receipt, 0), "");
 	assert_string_equal(pb_receipt_reason(&receipt), "the store is full");
-	assert_false(pb_receipt_duplicate(&receipt));
+	assert_false(pb_receipt_duplicate(&receipt, 0));
 }
 
 static void answers_are_recorded_once(void **state)

@@ -62,6 +62,8 @@ static void drive_settled(void *state, void *token, const struct pb_receipt *rec
 		lab->unit_settled(lab->hook_arg, token, pb_receipt_outcome(receipt));
 		return;
 	}
+	snprintf(lab->first_id, sizeof lab->first_id, "%s", pb_receipt_id(receipt, 0));
+	lab->repeat = pb_receipt_duplicate(receipt, 0);
 	size_t len = strlen(lab->settled);
 	snprintf(lab->settled + len, sizeof lab->settled - len, "%s:%d ", token == NULL ? "" : (char *)token,
 		 (int)pb_receipt_outcome(receipt));
@@ -137,7 +139,7 @@ static const struct pb_option shape_options[] = {
 
 static const struct pb_plugin plugins[] = {
 	{ PLUGIN, .name = "drive", .source = PB_SOURCE(.open = open_self, .close = close_self,
-		.run = drive_run, .settled = drive_settled, .may_refuse = true) },
+		.run = drive_run, .settled = drive_settled, .may_refuse = true, .may_repeat = true) },
 	{ PLUGIN, .name = "script", .sink = PB_SINK(.open = open_self, .close = close_self,
 		.write = script_write, .max_batch = 4) },
 	{ PLUGIN, .name = "script_async", .sink = PB_SINK(.open = open_self, .close = close_self,
@@ -165,7 +167,7 @@ static bool find(void *arg, enum config_kind kind, const char *name, const struc
 	const struct pb_plugin *plugin = loader_find(arg, name, err);
 	*table = kind == CONFIG_FILTER ? shape_options : NULL;
 	*most = 4;
-	*repeat = false;
+	*repeat = strcmp(name, "drive") == 0;
 	return plugin != NULL;
 }
 

@@ -42,6 +42,8 @@ struct lab {
 	bool fails;		/* a start may fail, since a disk does */
 	struct lab_sink sinks[4];	/* by the digit at the end of the section's name */
 	char settled[4096];		/* "TOKEN:OUTCOME " for each unit */
+	char first_id[64];		/* of the unit settled last: its first event's, as the receipt has it, … */
+	bool repeat;			/* … and whether that was seen before */
 	/* In their place, when set: told of each delivery (which is then the hook's to answer) and each unit. */
 	void (*given)(void *arg, struct pb_delivery *);
 	void (*unit_settled)(void *arg, void *token, enum pb_outcome);

@@ -63,6 +63,10 @@ static void add_rows(struct state_batch *b)
 		.applied_seq = 8, .applied = { 1, 228 }, .kept_below = 7, .clean = true,
 		.node = "019b7c5e-0000-7000-8000-000000000001",
 	});
+	rows_put_seen(b, &(struct seen_row){
+		.source = 2, .hash = { 0x3b, 0x62, 0xa9, 0xba }, .seq = 7, .at_ms = 1767323045700, .id = span_str("e1"),
+	});
+	rows_put_secret(b, (const unsigned char[SEEN_SECRET]){ 0x0f, 0x1e, 0x2d, 0x3c });
 	struct uptime_point points[] = { { 5, 60000 }, { 7, 61000 } };
 	rows_put_uptime(b, &(struct uptime_row){
 		.ms = 62000, .next_seq = 8, .begin_seq = 1, .points = points, .n = 2,
