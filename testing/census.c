@@ -96,9 +96,9 @@ static size_t new_ones(const struct items *before, const struct items *now, bool
 			continue;
 		n++;
 		if (told != NULL)
-			complain(told, NULL, "%s %ld (%s) is left of plugin %s",
+			complain(told, NULL, "%s %ld (%s) is left by the plugin",
 				 thread ? "thread" : "descriptor", now->at[i].number,
-				 now->at[i].what, told->plugin->name);
+				 now->at[i].what);
 	}
 	return n;
 }

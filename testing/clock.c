@@ -2,8 +2,6 @@
 #include "base/magic.h"
 #include "testing/host.h"
 
-#define BEGIN INT64_C(1767225600000)	/* 2026-01-01T00:00:00Z */
-
 static int64_t now(const struct clock *clock)
 {
 	const struct host_clock *c = CONTAINER_OF(clock, struct host_clock, clock);
@@ -14,7 +12,7 @@ static int64_t now(const struct clock *clock)
 
 static int64_t wall(const struct clock *clock)
 {
-	return BEGIN + now(clock);
+	return HOST_CLOCK_BEGIN + now(clock);
 }
 
 static int64_t fine(const struct clock *clock)

@@ -26,7 +26,7 @@ struct pb_event *pbt_event(struct pbt_host *host, const void *body, size_t len,
 {
 	char id[ID_TEXT_SIZE];
 	struct id_gen ids;
-	int64_t now = pbt_now(host);
+	int64_t now = host == NULL ? HOST_CLOCK_BEGIN : pbt_now(host);
 	struct pb_event *ev = event_new((struct pb_span){ body, len }, now);
 	if (ev == NULL)
 		misuse(NULL, "out of memory");

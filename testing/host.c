@@ -102,6 +102,7 @@ int pbt_free(struct pbt_host *host)
 	plugin_use_free(host->use);
 	ledger_settle(host);
 	stores_free(host);
+	deliveries_free(host);
 	descriptor_free(host->descriptor);
 	if (host->object != NULL)
 		dlclose(host->object);

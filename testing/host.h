@@ -25,6 +25,8 @@ struct outlet;		/* sink.c */
 struct stage;		/* filter.c */
 struct feed;		/* feed.h */
 
+#define HOST_CLOCK_BEGIN INT64_C(1767225600000)	/* 2026-01-01T00:00:00Z */
+
 /* The host's clock: stands still, or goes on with the machine's. */
 struct host_clock {
 	struct clock clock;
@@ -46,6 +48,7 @@ struct pbt_host {
 	struct pbt_instance *first;	/* open ones, the newest first */
 	_Atomic(const struct pb_self *) opening;	/* inside its open() */
 	struct store *stores;
+	struct pb_delivery *deliveries;	/* of all sinks, also closed ones */
 	struct buf complaints;		/* lines */
 	int n_complaints;
 	pthread_t tester;
@@ -110,6 +113,7 @@ void outlet_new(struct pbt_instance *);
 /* Stop, and wait until all is answered. */
 void outlet_finish(struct pbt_instance *);
 void outlet_free(struct pbt_instance *);
+void deliveries_free(struct pbt_host *);
 void stage_new(struct pbt_instance *);
 void stage_free(struct pbt_instance *);
 

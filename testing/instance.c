@@ -216,21 +216,32 @@ const char *pbt_errors(const struct pbt_host *host)
 	return host->errors;
 }
 
-void pbt_close(struct pbt_instance *in)
+static void close_it(struct pbt_instance *in)
 {
-	CHECK_OBJ(in, INSTANCE_MAGIC);
 	struct pbt_instance **at = &in->host->first;
 	while (*at != in)
 		at = &(*at)->next;
 	*at = in->next;
-	if (in->self.kind == CONFIG_SINK)
-		outlet_finish(in);
-	else if (in->self.kind == CONFIG_SOURCE && !pbt_stop(in, PBT_LONG))
-		misuse(&in->self, "did not stop: run() has not returned after %d ms", PBT_LONG);
 	if (count_metrics(&in->self) != in->n_metrics)
 		complain(in->host, &in->self, "registered a metric after open()");
 	instance_close(&in->self);
 	instance_end(in);
+}
+
+void pbt_close(struct pbt_instance *in)
+{
+	CHECK_OBJ(in, INSTANCE_MAGIC);
+	if (in->self.kind == CONFIG_SINK)
+		outlet_finish(in);
+	else if (in->self.kind == CONFIG_SOURCE && !pbt_stop(in, PBT_LONG))
+		misuse(&in->self, "did not stop: run() has not returned after %d ms", PBT_LONG);
+	close_it(in);
+}
+
+void pbt_break_off(struct pbt_instance *in)
+{
+	pbt_sink_stop(in);
+	close_it(in);
 }
 
 void must_be(const struct pbt_instance *in, enum config_kind kind, const char *call)
@@ -238,6 +249,12 @@ void must_be(const struct pbt_instance *in, enum config_kind kind, const char *c
 	CHECK_OBJ(in, INSTANCE_MAGIC);
 	if (in->self.kind != kind)
 		misuse(&in->self, "%s() is for a %s", call, config_kind_name(kind));
+}
+
+struct pbt_host *pbt_host(struct pbt_instance *in)
+{
+	CHECK_OBJ(in, INSTANCE_MAGIC);
+	return in->host;
 }
 
 struct pb_self *pbt_self(struct pbt_instance *in)

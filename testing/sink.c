@@ -22,8 +22,9 @@ enum stand {
 
 struct pb_delivery {
 	unsigned magic;
-	struct pb_delivery *next;	/* of the sink's */
-	struct pbt_instance *in;
+	struct pb_delivery *next;	/* of the host's */
+	struct pbt_host *host;
+	struct pbt_instance *in;	/* NULL once that is closed */
 	struct pb_event *event;
 	unsigned attempt;
 	/* The host's lock guards what follows. */
@@ -36,13 +37,26 @@ struct pb_delivery {
 };
 
 struct outlet {
-	struct pb_delivery *first;
+	struct pbt_instance *in;
 	bool stopped;
 };
 
 void outlet_new(struct pbt_instance *in)
 {
 	in->self.outlet = xcalloc(1, sizeof *in->self.outlet);
+	in->self.outlet->in = in;
+}
+
+void outlet_free(struct pbt_instance *in)
+{
+	pthread_mutex_lock(&in->host->lock);
+	for (struct pb_delivery *d = in->host->deliveries; d != NULL; d = d->next)
+		if (d->in == in) {
+			d->in = NULL;
+			d->stand = d->stand == OUT ? LEFT : d->stand;
+		}
+	pthread_mutex_unlock(&in->host->lock);
+	free(in->self.outlet);
 }
 
 static void delivery_free(struct pb_delivery *d)
@@ -54,13 +68,13 @@ static void delivery_free(struct pb_delivery *d)
 	free(d);
 }
 
-void outlet_free(struct pbt_instance *in)
+void deliveries_free(struct pbt_host *host)
 {
-	for (struct pb_delivery *d = in->self.outlet->first, *next; d != NULL; d = next) {
+	for (struct pb_delivery *d = host->deliveries, *next; d != NULL; d = next) {
 		next = d->next;
 		delivery_free(d);
 	}
-	free(in->self.outlet);
+	host->deliveries = NULL;
 }
 
 struct pb_delivery *pbt_delivery(struct pbt_instance *in, struct pb_event *ev)
@@ -69,20 +83,20 @@ struct pb_delivery *pbt_delivery(struct pbt_instance *in, struct pb_event *ev)
 	struct pb_delivery *d = xcalloc(1, sizeof *d);
 	ledger_take(ev, NULL, "pbt_delivery():");
 	*d = (struct pb_delivery){
-		.magic = DELIVERY_MAGIC, .in = in, .event = ev, .attempt = 1, .reason = xstrdup(""),
-		.next = in->self.outlet->first,
+		.magic = DELIVERY_MAGIC, .host = in->host, .in = in, .event = ev, .attempt = 1,
+		.reason = xstrdup(""), .next = in->host->deliveries,
 	};
-	in->self.outlet->first = d;
+	in->host->deliveries = d;
 	return d;
 }
 
 void pbt_delivery_free(struct pb_delivery *d)
 {
 	CHECK_OBJ(d, DELIVERY_MAGIC);
-	struct pb_delivery **at = &d->in->self.outlet->first;
-	pthread_mutex_lock(&d->in->host->lock);
+	struct pb_delivery **at = &d->host->deliveries;
+	pthread_mutex_lock(&d->host->lock);
 	bool out = d->stand == OUT;
-	pthread_mutex_unlock(&d->in->host->lock);
+	pthread_mutex_unlock(&d->host->lock);
 	if (out)
 		misuse(&d->in->self, "pbt_delivery_free() of a delivery that is not answered");
 	while (*at != d)
@@ -99,7 +113,7 @@ void pbt_set_attempt(struct pb_delivery *d, unsigned attempt)
 
 static void set_stand(struct pb_delivery *const d[], size_t n, enum stand from, enum stand to)
 {
-	struct pbt_host *host = d[0]->in->host;
+	struct pbt_host *host = d[0]->host;
 	pthread_mutex_lock(&host->lock);
 	for (size_t i = 0; i < n; i++) {
 		CHECK_OBJ(d[i], DELIVERY_MAGIC);
@@ -167,8 +181,9 @@ void pbt_sink_stop(struct pbt_instance *in)
 
 static bool none_out(void *arg)
 {
-	for (const struct pb_delivery *d = ((struct outlet *)arg)->first; d != NULL; d = d->next)
-		if (d->stand == OUT)
+	const struct outlet *o = arg;
+	for (const struct pb_delivery *d = o->in->host->deliveries; d != NULL; d = d->next)
+		if (d->in == o->in && d->stand == OUT)
 			return false;
 	return true;
 }
@@ -221,10 +236,9 @@ static void check_order(struct pb_delivery *const d[], size_t n)
 bool pbt_wait(struct pb_delivery *const d[], size_t n, int64_t ms)
 {
 	CHECK_OBJ(d[0], DELIVERY_MAGIC);
-	struct pbt_instance *in = d[0]->in;
-	if (!host_wait(in->host, all_in, &(struct batch){ d, n }, ms))
+	if (!host_wait(d[0]->host, all_in, &(struct batch){ d, n }, ms))
 		return false;
-	if (strict(in))
+	if (d[0]->in != NULL && strict(d[0]->in))
 		check_order(d, n);
 	return true;
 }
@@ -233,13 +247,13 @@ struct pbt_answer pbt_answer(struct pb_delivery *d)
 {
 	CHECK_OBJ(d, DELIVERY_MAGIC);
 	struct pbt_answer answer = { .reason = "" };
-	pthread_mutex_lock(&d->in->host->lock);
+	pthread_mutex_lock(&d->host->lock);
 	if (d->stand == ANSWERED)
 		answer = (struct pbt_answer){
 			.given = true, .code = d->code, .after = d->after, .reason = d->reason,
 			.response = { d->response, d->response_len },
 		};
-	pthread_mutex_unlock(&d->in->host->lock);
+	pthread_mutex_unlock(&d->host->lock);
 	return answer;
 }
 
@@ -288,7 +302,9 @@ static char *reason_of(const struct pb_self *self, const char *fmt, va_list args
 /* Called with the lock held. */
 static void take_answer(struct pb_delivery *d, enum pb_code code, int64_t after, struct pb_span response)
 {
-	const struct pb_self *self = &d->in->self;
+	const struct pb_self *self = d->in == NULL ? NULL : &d->in->self;
+	if (self == NULL)
+		misuse(NULL, "pb_answer(): the sink is closed");
 	if (d->stand == ANSWERED)
 		misuse(self, "answered one delivery twice: code %d, and now %d", (int)d->code,
 		       (int)code);
@@ -312,12 +328,12 @@ void pb_answer(struct pb_delivery *d, enum pb_code code, int64_t after, struct p
 	       const char *fmt, ...)
 {
 	must_have(d, "pb_answer");
-	struct pbt_host *host = d->in->host;
+	struct pbt_host *host = d->host;
 	char *reason = NULL;
 	if (fmt != NULL) {
 		va_list args;
 		va_start(args, fmt);
-		reason = reason_of(&d->in->self, fmt, args);
+		reason = reason_of(d->in == NULL ? NULL : &d->in->self, fmt, args);
 		va_end(args);
 	}
 	pthread_mutex_lock(&host->lock);

@@ -75,7 +75,8 @@ void pbt_close(struct pbt_instance *);
 /* Files opened anew as at a SIGHUP: a sink's reopen() at once, a source's within its next pb_wait(). */
 void pbt_reopen(struct pbt_instance *);
 
-/* What the plugin's functions are given, to call pb_ functions or its own with. */
+/* Its host. And what the plugin's functions are given, to call pb_ functions or its own with. */
+struct pbt_host *pbt_host(struct pbt_instance *);
 struct pb_self *pbt_self(struct pbt_instance *);
 void *pbt_state(struct pbt_instance *);
 /* The TCP port of the i-th pb_listen() that is open; for `listen = 127.0.0.1:0`. */
@@ -104,14 +105,15 @@ void pbt_run_clock(struct pbt_host *);
 /*** Events for sinks and filters. ***/
 
 /* An event with a fresh id, the present time and type "test", or as `attributes` say:
- * "NAME = VALUE" each, ending in NULL; NULL for none. The host's, or pb_event_free() it. */
+ * "NAME = VALUE" each, ending in NULL; NULL for none. The host's, unless pb_event_free() ends it; without
+ * a host (NULL, to test a part of a plugin) it must. */
 struct pb_event *pbt_event(struct pbt_host *, const void *body, size_t len,
 			   const char *const attributes[]);
 
 /*** Sinks. ***/
 
-/* A delivery of an event, which is the delivery's from here. It lives until pbt_close(), or
- * pbt_delivery_free(), which must not be while it is under way. */
+/* A delivery of an event, which is the delivery's from here. pbt_delivery_free() before pbt_free(), if there
+ * are many; never while it is under way. */
 struct pb_delivery *pbt_delivery(struct pbt_instance *, struct pb_event *);
 void pbt_delivery_free(struct pb_delivery *);
 /* Which attempt it is, before it is sent; 1 unless set. */
@@ -124,6 +126,9 @@ void pbt_send(struct pbt_instance *, struct pb_delivery *const d[], size_t n);
 void pbt_probe(struct pbt_instance *, struct pb_delivery *);
 /* Call stop(), as the daemon does before close(). Once. */
 void pbt_sink_stop(struct pbt_instance *);
+/* stop(), then close() at once, as when the daemon's `shutdown_timeout` is over: what is under way is
+ * answered in close(), or never. The instance is gone. */
+void pbt_break_off(struct pbt_instance *);
 
 /* Wait until each is answered; false when `ms` were not enough. What write() left is PB_UNTRIED
  * once it has returned. Misuse by then: an answer behind one that in strict order ends the batch. */
@@ -136,10 +141,9 @@ struct pbt_answer {
 	struct pb_span response; /* as given, not yet cut to `max_response`; NUL-terminated */
 	const char *reason;	/* the same for the reason; "" for none */
 };
-/* The answer so far; its texts live as long as the delivery. [any] */
+/* The answer so far; its texts live as long as the delivery. Also after pbt_close(). [any] */
 struct pbt_answer pbt_answer(struct pb_delivery *);
-/* All of the above in one: an answer of one event, or the program's end after PBT_LONG. Its delivery
- * stays until pbt_close(). */
+/* All of the above in one: the answer of one event, or the program's end after PBT_LONG. */
 struct pbt_answer pbt_deliver(struct pbt_instance *, struct pb_event *);
 
 /*** Filters. ***/

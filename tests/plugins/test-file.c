@@ -13,17 +13,17 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <patchbay/testing.h>
 #include <jansson.h>
 
-#include "plugins/host.h"
 
 #define COUNT(a) (sizeof (a) / sizeof *(a))
 
 extern const struct pb_plugin patchbay_plugin;
 
 struct bench {
-	struct host *host;
-	char folder[64], path[96], rotated[96], setting[128];
+	struct pbt_host *host;
+	char folder[64], path[96], rotated[96];
 };
 
 static int bench_up(void **state)
@@ -34,8 +34,7 @@ static int bench_up(void **state)
 		return -1;
 	snprintf(bench->path, sizeof bench->path, "%s/out", bench->folder);
 	snprintf(bench->rotated, sizeof bench->rotated, "%s/out.1", bench->folder);
-	snprintf(bench->setting, sizeof bench->setting, "path = %s", bench->path);
-	bench->host = host_new(&patchbay_plugin);
+	bench->host = pbt_new(&patchbay_plugin);
 	*state = bench;
 	return 0;
 }
@@ -43,7 +42,7 @@ static int bench_up(void **state)
 static int bench_down(void **state)
 {
 	struct bench *bench = *state;
-	int open = host_free(bench->host);
+	int open = pbt_free(bench->host);
 	unlink(bench->path);
 	unlink(bench->rotated);
 	rmdir(bench->folder);
@@ -51,12 +50,12 @@ static int bench_down(void **state)
 	return open;
 }
 
-static struct host_sink *sink_of(const struct bench *bench, const char *one, const char *two)
+/* A sink that writes to the bench's file, with further lines `more`. */
+static struct pbt_instance *sink_of(const struct bench *bench, const char *more)
 {
-	const char *const settings[] = { bench->setting, one, two, NULL };
-	struct host_sink *sink = host_open(bench->host, "f", settings);
+	struct pbt_instance *sink = pbt_open(bench->host, "[sink f]\npath = %s\n%s", bench->path, more);
 	if (sink == NULL)
-		fail_msg("%s", host_errors(bench->host));
+		fail_msg("%s", pbt_errors(bench->host));
 	return sink;
 }
 
@@ -88,14 +87,9 @@ static void put(const char *path, const char *text)
 	fclose(f);
 }
 
-static enum pb_code write_one(struct host_sink *sink, const char *body)
+static enum pb_code write_one(struct pbt_instance *sink, const char *body)
 {
-	struct pb_delivery *d = host_delivery(sink, host_event(sink, body, strlen(body), NULL));
-	host_send(sink, &d, 1);
-	assert_true(d->answered);
-	enum pb_code code = d->code;
-	host_delivery_free(d);
-	return code;
+	return pbt_deliver(sink, pbt_event(pbt_host(sink), body, strlen(body), NULL)).code;
 }
 
 static void assert_member(const json_t *object, const char *name, const char *value)
@@ -121,21 +115,21 @@ static void test_json(void **state)
 		{ "", 0, NULL, NULL },
 	};
 	static const char *const attributes[] = { "id = i1", "type = t", "subject = s",
-						  "datacontenttype = ", "extra = e", NULL };
+						  "datacontenttype = ", "extra = e", "source = f", NULL };
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, NULL, NULL);
+	struct pbt_instance *sink = sink_of(bench, "");
 	struct pb_delivery *d[COUNT(cases)];
 	for (size_t i = 0; i < COUNT(cases); i++)
-		d[i] = host_delivery(sink, host_event(sink, cases[i].body, cases[i].len, attributes));
-	host_send(sink, d, COUNT(cases));
+		d[i] = pbt_delivery(sink, pbt_event(pbt_host(sink), cases[i].body, cases[i].len, attributes));
+	pbt_send(sink, d, COUNT(cases));
 	char *text = text_of(bench->path), *line = text;
-	assert_int_equal(host_metric(sink, "bytes"), strlen(text));
+	assert_int_equal(pbt_metric(sink, "bytes"), strlen(text));
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char *end = strchr(line, '\n');
 		assert_non_null(end);
 		json_t *object = json_loadb(line, (size_t)(end - line), 0, NULL);
 		assert_non_null(object);
-		assert_int_equal(d[i]->code, PB_OK);
+		assert_int_equal(pbt_answer(d[i]).code, PB_OK);
 		assert_member(object, "specversion", "1.0");
 		assert_member(object, "id", "i1");
 		assert_member(object, "source", "f");
@@ -148,38 +142,37 @@ static void test_json(void **state)
 		assert_string_equal(data == NULL ? "" : data, cases[i].data == NULL ? "" : cases[i].data);
 		free(data);
 		json_decref(object);
-		host_delivery_free(d[i]);
 		line = end + 1;
 	}
 	assert_int_equal(*line, '\0');
 	free(text);
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void test_raw(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, "format = raw", "sync = never");
+	struct pbt_instance *sink = sink_of(bench, "format = raw\nsync = never");
 	assert_int_equal(write_one(sink, "one"), PB_OK);
 	assert_int_equal(write_one(sink, ""), PB_OK);
 	assert_int_equal(write_one(sink, "two\nthree"), PB_OK);
-	host_close(sink);
+	pbt_close(sink);
 	assert_holds(bench->path, "one\n\ntwo\nthree\n");
-	sink = sink_of(bench, "format = raw", NULL);
+	sink = sink_of(bench, "format = raw");
 	assert_int_equal(write_one(sink, "four"), PB_OK);
-	host_close(sink);
+	pbt_close(sink);
 	assert_holds(bench->path, "one\n\ntwo\nthree\nfour\n");
 }
 
 static void test_rotation(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, "format = raw", "mode = 0600");
+	struct pbt_instance *sink = sink_of(bench, "format = raw\nmode = 0600");
 	struct stat st;
 	assert_int_equal(write_one(sink, "one"), PB_OK);
 	assert_int_equal(rename(bench->path, bench->rotated), 0);
 	assert_int_equal(write_one(sink, "two"), PB_OK);
-	host_reopen(sink);
+	pbt_reopen(sink);
 	assert_int_equal(write_one(sink, "three"), PB_OK);
 	assert_holds(bench->rotated, "one\ntwo\n");
 	assert_holds(bench->path, "three\n");
@@ -193,35 +186,35 @@ static void test_rotation(void **state)
 	assert_int_equal(truncate(bench->path, 0), 0);
 	assert_int_equal(write_one(sink, "five"), PB_OK);
 	assert_holds(bench->path, "five\n");
-	host_close(sink);
+	pbt_close(sink);
 }
 
 /* Its folder is gone for a while. */
 static void test_reopen_fails(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, "format = raw", NULL);
+	struct pbt_instance *sink = sink_of(bench, "format = raw");
 	assert_int_equal(write_one(sink, "one"), PB_OK);
 	unlink(bench->path);
 	rmdir(bench->folder);
-	host_reopen(sink);
-	assert_true(host_logged(bench->host, "cannot make: No such file or directory"));
+	pbt_reopen(sink);
+	assert_true(pbt_logged(bench->host, "cannot make: No such file or directory"));
 	assert_int_equal(write_one(sink, "two"), PB_DOWN);
 	assert_int_equal(mkdir(bench->folder, 0700), 0);
 	assert_int_equal(write_one(sink, "two"), PB_OK);
 	assert_holds(bench->path, "two\n");
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void test_torn(void **state)
 {
 	const struct bench *bench = *state;
 	put(bench->path, "{\"a\":1}\n{\"b\":");
-	struct host_sink *sink = sink_of(bench, NULL, NULL);
-	assert_true(host_logged(bench->host, "cut off 5 bytes of a torn last line; if it was "
+	struct pbt_instance *sink = sink_of(bench, "");
+	assert_true(pbt_logged(bench->host, "cut off 5 bytes of a torn last line; if it was "
 			       "an event of ours it comes again"));
 	assert_holds(bench->path, "{\"a\":1}\n");
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void limit_size(rlim_t size)
@@ -239,33 +232,31 @@ static void test_full(void **state)
 	const struct bench *bench = *state;
 	signal(SIGXFSZ, SIG_IGN);
 	for (rlim_t room = 0; room <= 30; room++) {
-		struct host_sink *sink = sink_of(bench, "format = raw", NULL);
+		struct pbt_instance *sink = sink_of(bench, "format = raw");
 		struct pb_delivery *d[6];
 		char *text;
 		size_t ok = 0;
 		for (size_t i = 0; i < 6; i++)
-			d[i] = host_delivery(sink, host_event(sink, "1234", 4, NULL));
+			d[i] = pbt_delivery(sink, pbt_event(pbt_host(sink), "1234", 4, NULL));
 		limit_size(room);
-		host_send(sink, d, 6);
+		pbt_send(sink, d, 6);
 		limit_size(RLIM_INFINITY);
-		while (ok < 6 && d[ok]->answered && d[ok]->code == PB_OK)
+		while (ok < 6 && pbt_answer(d[ok]).code == PB_OK)
 			ok++;
 		assert_int_equal(ok, room / 5);
 		text = text_of(bench->path);
 		assert_int_equal(strlen(text), 5 * ok);
 		free(text);
 		if (ok < 6) {
-			assert_int_equal(d[ok]->code, PB_DOWN);
-			assert_non_null(strstr(d[ok]->reason, "cannot write: File too large"));
+			assert_int_equal(pbt_answer(d[ok]).code, PB_DOWN);
+			assert_non_null(strstr(pbt_answer(d[ok]).reason, "cannot write: File too large"));
 		}
 		for (size_t i = ok + 1; i < 6; i++)
-			assert_false(d[i]->answered);
-		for (size_t i = 0; i < 6; i++)
-			host_delivery_free(d[i]);
+			assert_false(pbt_answer(d[i]).given);
 		for (size_t i = ok; i < 6; i++)
 			assert_int_equal(write_one(sink, "1234"), PB_OK);
 		assert_holds(bench->path, "1234\n1234\n1234\n1234\n1234\n1234\n");
-		host_close(sink);
+		pbt_close(sink);
 		unlink(bench->path);
 	}
 }
@@ -274,58 +265,54 @@ static void test_full(void **state)
 static void test_large(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, "format = raw", NULL);
+	struct pbt_instance *sink = sink_of(bench, "format = raw");
 	enum { LEN = 700 * 1024, N = 8 };
 	char *body = calloc(1, LEN);
 	struct pb_delivery *d[N];
 	struct stat st;
 	for (int i = 0; i < N; i++) {
 		memset(body, 'a' + i, LEN);
-		d[i] = host_delivery(sink, host_event(sink, body, LEN, NULL));
+		d[i] = pbt_delivery(sink, pbt_event(pbt_host(sink), body, LEN, NULL));
 	}
-	host_send(sink, d, N);
+	pbt_send(sink, d, N);
 	char *text = text_of(bench->path);
 	assert_int_equal(stat(bench->path, &st), 0);
 	assert_int_equal(st.st_size, N * (LEN + 1));
 	for (int i = 0; i < N; i++) {
 		memset(body, 'a' + i, LEN);
-		assert_int_equal(d[i]->code, PB_OK);
+		assert_int_equal(pbt_answer(d[i]).code, PB_OK);
 		assert_memory_equal(text + i * (LEN + 1), body, LEN);
 		assert_int_equal(text[(i + 1) * (LEN + 1) - 1], '\n');
-		host_delivery_free(d[i]);
 	}
 	free(text);
 	free(body);
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void test_check(void **state)
 {
 	static const struct {
-		const char *one, *two, *error;
+		const char *ini, *error;
 	} cases[] = {
-		{ "path = out", NULL, "path: bad value" },
-		{ NULL, NULL, "path: missing" },
-		{ "path = /nowhere/x", NULL, "path: /nowhere/x: cannot make: No such file" },
-		{ "path = /dev/full", NULL, "path: /dev/full: not a regular file" },
-		{ "path = /tmp/x", "mode = 99", "mode: expected three octal digits" },
-		{ "path = /tmp/x", "mode = 0440", "mode: expected three octal digits" },
-		{ "path = /tmp/x", "mode = 4755", "mode: expected three octal digits" },
-		{ "path = /tmp/x", "format = xml", "format: bad value" },
-		{ "path = /tmp/x", "sync = always", "sync: bad value" },
+		{ "path = out", "test.ini:2: [sink f] path: \"out\" is not a path" },
+		{ "", "test.ini:1: [sink f] path: is missing" },
+		{ "path = /nowhere/x", "test.ini:2: [sink f] path: /nowhere/x: cannot make: No such file" },
+		{ "path = /dev/full", "test.ini:2: [sink f] path: /dev/full: not a regular file" },
+		{ "path = /tmp/x\nmode = 99", "test.ini:3: [sink f] mode: expected three octal digits" },
+		{ "path = /tmp/x\nmode = 0440", "test.ini:3: [sink f] mode: expected three octal digits" },
+		{ "path = /tmp/x\nmode = 4755", "test.ini:3: [sink f] mode: expected three octal digits" },
+		{ "path = /tmp/x\nformat = xml", "test.ini:3: [sink f] format: \"xml\" is not a choice; " },
+		{ "path = /tmp/x\nsync = always", "test.ini:3: [sink f] sync: \"always\" is not a choice; " },
 	};
 	const struct bench *bench = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *const settings[] = { cases[i].one, cases[i].two, NULL };
-		assert_null(host_open(bench->host, "f", settings));
-		if (strncmp(host_errors(bench->host), cases[i].error, strlen(cases[i].error)) != 0)
-			fail_msg("%s: %s", cases[i].error, host_errors(bench->host));
+		assert_null(pbt_open(bench->host, "[sink f]\n%s", cases[i].ini));
+		if (strncmp(pbt_errors(bench->host), cases[i].error, strlen(cases[i].error)) != 0)
+			fail_msg("%s: %s", cases[i].error, pbt_errors(bench->host));
 	}
-	struct host_sink *sink = sink_of(bench, NULL, NULL);
-	const char *const settings[] = { bench->setting, NULL };
-	assert_null(host_open(bench->host, "g", settings));
-	assert_non_null(strstr(host_errors(bench->host), "another sink or program writes to it"));
-	host_close(sink);
+	sink_of(bench, "");
+	assert_null(pbt_open(bench->host, "[sink g]\npath = %s", bench->path));
+	assert_non_null(strstr(pbt_errors(bench->host), "another sink or program writes to it"));
 }
 
 int main(void)

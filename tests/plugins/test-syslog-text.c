@@ -8,10 +8,10 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <patchbay/testing.h>
 
 #include "syslog/text.h"
 #include "syslog/transport.h"
-#include "event/event.h"
 
 #define COUNT(a) (sizeof (a) / sizeof *(a))
 #define TIME_MS 1714557600123		/* 2024-05-01T10:00:00.123Z */
@@ -25,9 +25,9 @@ static const struct text_style local = {
 
 static struct pb_event *event_of(const void *body, size_t len)
 {
-	struct pb_event *ev = event_new((struct pb_span){ body, len }, TIME_MS);
-	assert_non_null(ev);
-	assert_int_equal(event_set(ev, "id", "i1"), 0);
+	static const char *const attributes[] = { "id = i1", "type = ", "source = ", NULL };
+	struct pb_event *ev = pbt_event(NULL, body, len, attributes);
+	pb_event_set_time(ev, TIME_MS);
 	return ev;
 }
 
@@ -48,18 +48,18 @@ static void test_5424(void **state)
 	(void)state;
 	assert_message(&modern, ev, "<134>1 2024-05-01T10:00:00.123Z h.test app 42 - "
 		       "[patchbay@32473 id=\"i1\"] {\"a\":1}");
-	event_set(ev, "type", "report run");
-	event_set(ev, "source", "/a");
-	event_set(ev, "subject", "say \"a]\\b\"");
-	event_set(ev, "datacontenttype", "application/json");
-	event_set(ev, "x.y", "\xc3\xa4");
-	event_set(ev, "a23456789012345678901234567890123456", "v");
-	event_set_time(ev, -1);
+	pb_event_set(ev, "type", "report run");
+	pb_event_set(ev, "source", "/a");
+	pb_event_set(ev, "subject", "say \"a]\\b\"");
+	pb_event_set(ev, "datacontenttype", "application/json");
+	pb_event_set(ev, "x.y", "\xc3\xa4");
+	pb_event_set(ev, "a23456789012345678901234567890123456", "v");
+	pb_event_set_time(ev, -1);
 	assert_message(&modern, ev, "<134>1 1969-12-31T23:59:59.999Z h.test app 42 report_run "
 		       "[patchbay@32473 id=\"i1\" type=\"report run\" source=\"/a\" "
 		       "subject=\"say \\\"a\\]\\\\b\\\"\" datacontenttype=\"application/json\" "
 		       "x.y=\"\xc3\xa4\" a2345678901234567890123456789012=\"v\"] {\"a\":1}");
-	event_unref(ev);
+	pb_event_free(ev);
 }
 
 static void test_3164(void **state)
@@ -70,7 +70,7 @@ static void test_3164(void **state)
 	remote.with_host = true;
 	assert_message(&local, ev, "<14>May  1 10:00:00 app[42]: x");
 	assert_message(&remote, ev, "<14>May  1 10:00:00 h.test app[42]: x");
-	event_unref(ev);
+	pb_event_free(ev);
 }
 
 static void test_escaping(void **state)
@@ -98,7 +98,7 @@ static void test_escaping(void **state)
 		char expected[128];
 		snprintf(expected, sizeof expected, "<14>May  1 10:00:00 app[42]: %s", cases[i].out);
 		assert_message(&local, ev, expected);
-		event_unref(ev);
+		pb_event_free(ev);
 	}
 }
 
@@ -131,7 +131,7 @@ static void test_cut(void **state)
 			struct pb_event *ev = event_of(body, len + 1);
 			style.max = TEXT_MIN;
 			size_t got = text_format(&style, ev, out, &cut);
-			event_unref(ev);
+			pb_event_free(ev);
 			assert_true(got <= TEXT_MIN);
 			assert_int_equal(cut, all > TEXT_MIN);
 			if (!cut) {
@@ -156,14 +156,14 @@ static void test_attributes_over(void **state)
 	(void)state;
 	memset(value, 'v', sizeof value - 1);
 	value[sizeof value - 1] = '\0';
-	event_set(ev, "big", value);
-	event_set(ev, "small", "s");
+	pb_event_set(ev, "big", value);
+	pb_event_set(ev, "small", "s");
 	style.max = TEXT_MIN;
 	out[text_format(&style, ev, out, &cut)] = '\0';
 	assert_true(cut);
 	assert_string_equal(out, "<134>1 2024-05-01T10:00:00.123Z h.test app 42 - "
 			    "[patchbay@32473 id=\"i1\" small=\"s\"] body");
-	event_unref(ev);
+	pb_event_free(ev);
 }
 
 static void test_head_over(void **state)
@@ -177,7 +177,7 @@ static void test_head_over(void **state)
 	host[sizeof host - 1] = '\0';
 	memset(type, 't', sizeof type - 1);
 	type[sizeof type - 1] = '\0';
-	assert_int_equal(event_set(ev, "type", type), 0);
+	assert_int_equal(pb_event_set(ev, "type", type), 0);
 	style.max = TEXT_MIN;
 	style.host = host;
 	style.app = "a2345678901234567890123456789012345678901234567890";
@@ -185,7 +185,7 @@ static void test_head_over(void **state)
 	assert_true(cut && len <= TEXT_MIN);
 	assert_non_null(memmem(out, len, "[patchbay@32473", 15));
 	assert_memory_equal(out + len - 6, "] body", 6);
-	event_unref(ev);
+	pb_event_free(ev);
 }
 
 static void test_target(void **state)

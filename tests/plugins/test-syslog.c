@@ -12,15 +12,15 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <patchbay/testing.h>
 
-#include "plugins/host.h"
 
 #define COUNT(a) (sizeof (a) / sizeof *(a))
 
 extern const struct pb_plugin patchbay_plugin;
 
 struct bench {
-	struct host *host;
+	struct pbt_host *host;
 	char folder[64], path[96], target[128];
 };
 
@@ -32,7 +32,7 @@ static int bench_up(void **state)
 		return -1;
 	snprintf(bench->path, sizeof bench->path, "%s/log", bench->folder);
 	snprintf(bench->target, sizeof bench->target, "target = unix:%s", bench->path);
-	bench->host = host_new(&patchbay_plugin);
+	bench->host = pbt_new(&patchbay_plugin);
 	*state = bench;
 	return 0;
 }
@@ -40,7 +40,7 @@ static int bench_up(void **state)
 static int bench_down(void **state)
 {
 	struct bench *bench = *state;
-	int open = host_free(bench->host);
+	int open = pbt_free(bench->host);
 	unlink(bench->path);
 	rmdir(bench->folder);
 	free(bench);
@@ -72,30 +72,23 @@ static int udp_socket(char target[static 64])
 	return fd;
 }
 
-static struct host_sink *sink_of(const struct bench *bench, const char *target, const char *more)
+static struct pbt_instance *sink_of(const struct bench *bench, const char *target, const char *more)
 {
-	const char *const settings[] = { target, more, NULL };
-	struct host_sink *sink = host_open(bench->host, "s", settings);
+	struct pbt_instance *sink = pbt_open(bench->host, "[sink s]\n%s\n%s", target, more);
 	if (sink == NULL)
-		fail_msg("%s", host_errors(bench->host));
+		fail_msg("%s", pbt_errors(bench->host));
 	return sink;
 }
 
 /* `n` events "m0", "m1", …, handed over. */
-static void send_some(struct host_sink *sink, struct pb_delivery *d[], size_t n)
+static void send_some(struct pbt_instance *sink, struct pb_delivery *d[], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		char body[32];
 		snprintf(body, sizeof body, "m%zu", i);
-		d[i] = host_delivery(sink, host_event(sink, body, strlen(body), NULL));
+		d[i] = pbt_delivery(sink, pbt_event(pbt_host(sink), body, strlen(body), NULL));
 	}
-	host_send(sink, d, n);
-}
-
-static void free_some(struct pb_delivery *d[], size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		host_delivery_free(d[i]);
+	pbt_send(sink, d, n);
 }
 
 static void assert_next(int fd, const char *end)
@@ -116,18 +109,17 @@ static void test_datagram(void **state)
 {
 	const struct bench *bench = *state;
 	int fd = local_socket(bench, SOCK_DGRAM);
-	struct host_sink *sink = sink_of(bench, bench->target, NULL);
+	struct pbt_instance *sink = sink_of(bench, bench->target, "");
 	struct pb_delivery *d[5];
 	send_some(sink, d, 5);
 	for (int i = 0; i < 5; i++) {
 		char end[32];
 		snprintf(end, sizeof end, "patchbay[%d]: m%d", (int)getpid(), i);
-		assert_int_equal(d[i]->code, PB_OK);
+		assert_int_equal(pbt_answer(d[i]).code, PB_OK);
 		assert_next(fd, end);
 	}
 	assert_nothing(fd);
-	free_some(d, 5);
-	host_close(sink);
+	pbt_close(sink);
 	close(fd);
 }
 
@@ -136,7 +128,7 @@ static void test_stream(void **state)
 {
 	const struct bench *bench = *state;
 	int listener = local_socket(bench, SOCK_STREAM);
-	struct host_sink *sink = sink_of(bench, bench->target, "format = rfc5424");
+	struct pbt_instance *sink = sink_of(bench, bench->target, "format = rfc5424");
 	struct pb_delivery *d[300];
 	char text[65536];
 	size_t have = 0, lines = 0;
@@ -153,12 +145,11 @@ static void test_stream(void **state)
 	for (int i = 0; i < 300; i++) {
 		char end[16], *line = strsep(&rest, "\n");
 		snprintf(end, sizeof end, "] m%d", i);
-		assert_int_equal(d[i]->code, PB_OK);
+		assert_int_equal(pbt_answer(d[i]).code, PB_OK);
 		assert_memory_equal(line, "<14>1 ", 6);
 		assert_string_equal(line + strlen(line) - strlen(end), end);
 	}
-	free_some(d, 300);
-	host_close(sink);
+	pbt_close(sink);
 	close(fd);
 	close(listener);
 }
@@ -168,18 +159,17 @@ static void test_udp(void **state)
 	const struct bench *bench = *state;
 	char target[64];
 	int fd = udp_socket(target);
-	struct host_sink *sink = sink_of(bench, target, "facility = local7");
+	struct pbt_instance *sink = sink_of(bench, target, "facility = local7");
 	struct pb_delivery *d[100];
 	send_some(sink, d, 100);
 	for (int i = 0; i < 100; i++) {
 		char end[16];
 		snprintf(end, sizeof end, "] m%d", i);
-		assert_int_equal(d[i]->code, PB_OK);
+		assert_int_equal(pbt_answer(d[i]).code, PB_OK);
 		assert_next(fd, end);
 	}
 	assert_nothing(fd);
-	free_some(d, 100);
-	host_close(sink);
+	pbt_close(sink);
 	close(fd);
 }
 
@@ -187,29 +177,26 @@ static void test_udp(void **state)
 static void test_coming_and_going(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, bench->target, NULL);
+	struct pbt_instance *sink = sink_of(bench, bench->target, "");
 	struct pb_delivery *d[3];
 	send_some(sink, d, 3);
-	assert_int_equal(d[0]->code, PB_DOWN);
-	assert_non_null(strstr(d[0]->reason, "/log: cannot connect: No such file or directory"));
-	assert_false(d[1]->answered || d[2]->answered);
-	free_some(d, 3);
+	assert_int_equal(pbt_answer(d[0]).code, PB_DOWN);
+	assert_non_null(strstr(pbt_answer(d[0]).reason, "/log: cannot connect: No such file or directory"));
+	assert_false(pbt_answer(d[1]).given || pbt_answer(d[2]).given);
 	for (int round = 0; round < 3; round++) {
 		int fd = local_socket(bench, SOCK_DGRAM);
 		send_some(sink, d, 2);
-		assert_int_equal(d[0]->code, PB_OK);
-		assert_int_equal(d[1]->code, PB_OK);
+		assert_int_equal(pbt_answer(d[0]).code, PB_OK);
+		assert_int_equal(pbt_answer(d[1]).code, PB_OK);
 		assert_next(fd, "m0");
 		assert_next(fd, "m1");
-		free_some(d, 2);
 		close(fd);
 	}
 	send_some(sink, d, 2);
-	assert_int_equal(d[0]->code, PB_DOWN);
-	assert_non_null(strstr(d[0]->reason, "Connection refused"));
-	assert_false(d[1]->answered);
-	free_some(d, 2);
-	host_close(sink);
+	assert_int_equal(pbt_answer(d[0]).code, PB_DOWN);
+	assert_non_null(strstr(pbt_answer(d[0]).reason, "Connection refused"));
+	assert_false(pbt_answer(d[1]).given);
+	pbt_close(sink);
 }
 
 /* Whoever does not read is down, after the sink's timeout and no sooner than its queue is full. */
@@ -219,23 +206,22 @@ static void test_not_reading(void **state)
 	const struct bench *bench = *state;
 	for (size_t t = 0; t < COUNT(types); t++) {
 		int fd = local_socket(bench, types[t]);
-		struct host_sink *sink = sink_of(bench, bench->target, "timeout = 100ms");
+		struct pbt_instance *sink = sink_of(bench, bench->target, "timeout = 100ms");
 		struct pb_delivery *d[1024];
 		size_t ok = 0;
 		bool down = false;
 		while (!down) {
 			send_some(sink, d, COUNT(d));
-			for (ok = 0; ok < COUNT(d) && d[ok]->answered && d[ok]->code == PB_OK; ok++)
+			for (ok = 0; ok < COUNT(d) && pbt_answer(d[ok]).given && pbt_answer(d[ok]).code == PB_OK; ok++)
 				;
 			down = ok < COUNT(d);
 			if (down) {
-				assert_int_equal(d[ok]->code, PB_DOWN);
-				assert_non_null(strstr(d[ok]->reason, "the receiver does not read"));
-				assert_true(ok + 1 == COUNT(d) || !d[ok + 1]->answered);
+				assert_int_equal(pbt_answer(d[ok]).code, PB_DOWN);
+				assert_non_null(strstr(pbt_answer(d[ok]).reason, "the receiver does not read"));
+				assert_true(ok + 1 == COUNT(d) || !pbt_answer(d[ok + 1]).given);
 			}
-			free_some(d, COUNT(d));
 		}
-		host_close(sink);
+		pbt_close(sink);
 		close(fd);
 	}
 }
@@ -245,40 +231,36 @@ static void test_udp_refused(void **state)
 	const struct bench *bench = *state;
 	char target[64];
 	int fd = udp_socket(target);
-	struct host_sink *sink = sink_of(bench, target, NULL);
+	struct pbt_instance *sink = sink_of(bench, target, "");
 	struct pb_delivery *d[3];
 	send_some(sink, d, 3);
-	assert_int_equal(d[2]->code, PB_OK);
-	free_some(d, 3);
+	assert_int_equal(pbt_answer(d[2]).code, PB_OK);
 	close(fd);
 	/* The first may vanish unnoticed; nobody is taken for delivered to after that. */
 	send_some(sink, d, 1);
-	free_some(d, 1);
 	for (int round = 0; round < 3; round++) {
 		send_some(sink, d, 2);
-		assert_int_equal(d[0]->code, PB_DOWN);
-		assert_non_null(strstr(d[0]->reason, "Connection refused"));
-		assert_false(d[1]->answered);
-		free_some(d, 2);
+		assert_int_equal(pbt_answer(d[0]).code, PB_DOWN);
+		assert_non_null(strstr(pbt_answer(d[0]).reason, "Connection refused"));
+		assert_false(pbt_answer(d[1]).given);
 	}
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void test_cut(void **state)
 {
 	const struct bench *bench = *state;
 	int fd = local_socket(bench, SOCK_DGRAM);
-	struct host_sink *sink = sink_of(bench, bench->target, "max_message = 480");
+	struct pbt_instance *sink = sink_of(bench, bench->target, "max_message = 480");
 	char body[1000], text[2000];
 	memset(body, 'x', sizeof body);
-	struct pb_delivery *d = host_delivery(sink, host_event(sink, body, sizeof body, NULL));
-	host_send(sink, &d, 1);
-	assert_int_equal(d->code, PB_OK);
+	struct pb_delivery *d = pbt_delivery(sink, pbt_event(pbt_host(sink), body, sizeof body, NULL));
+	pbt_send(sink, &d, 1);
+	assert_int_equal(pbt_answer(d).code, PB_OK);
 	assert_int_equal(recv(fd, text, sizeof text, 0), 480);
 	assert_memory_equal(text + 480 - 9, "x...[cut]", 9);
-	assert_int_equal(host_metric(sink, "cut"), 1);
-	host_delivery_free(d);
-	host_close(sink);
+	assert_int_equal(pbt_metric(sink, "cut"), 1);
+	pbt_close(sink);
 	close(fd);
 }
 
@@ -286,22 +268,21 @@ static void test_cut(void **state)
 static void test_cut_counts_once(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, bench->target, "max_message = 480");
+	struct pbt_instance *sink = sink_of(bench, bench->target, "max_message = 480");
 	char body[1000];
 	memset(body, 'x', sizeof body);
 	for (int round = 0; round < 3; round++) {
 		int fd = round == 2 ? local_socket(bench, SOCK_DGRAM) : -1;
 		struct pb_delivery *d[2];
 		for (size_t i = 0; i < 2; i++)
-			d[i] = host_delivery(sink, host_event(sink, body, sizeof body, NULL));
-		host_send(sink, d, 2);
-		assert_int_equal(d[0]->code, round == 2 ? PB_OK : PB_DOWN);
-		assert_int_equal(host_metric(sink, "cut"), round == 2 ? 2 : 0);
-		free_some(d, 2);
+			d[i] = pbt_delivery(sink, pbt_event(pbt_host(sink), body, sizeof body, NULL));
+		pbt_send(sink, d, 2);
+		assert_int_equal(pbt_answer(d[0]).code, round == 2 ? PB_OK : PB_DOWN);
+		assert_int_equal(pbt_metric(sink, "cut"), round == 2 ? 2 : 0);
 		if (fd >= 0)
 			close(fd);
 	}
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void test_priority(void **state)
@@ -317,9 +298,8 @@ static void test_priority(void **state)
 	const struct bench *bench = *state;
 	int fd = local_socket(bench, SOCK_DGRAM);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *const settings[] = { bench->target, cases[i][0], cases[i][1],
-						 "app_name = me", NULL };
-		struct host_sink *sink = host_open(bench->host, "s", settings);
+		struct pbt_instance *sink = pbt_open(bench->host, "[sink s]\n%s\n%s\n%s\napp_name = me",
+						     bench->target, cases[i][0], cases[i][1]);
 		struct pb_delivery *d;
 		char text[256];
 		assert_non_null(sink);
@@ -327,8 +307,7 @@ static void test_priority(void **state)
 		assert_true(recv(fd, text, sizeof text, 0) > 10);
 		assert_memory_equal(text, cases[i][2], strlen(cases[i][2]));
 		assert_non_null(memmem(text, 64, " me[", 4));
-		free_some(&d, 1);
-		host_close(sink);
+		pbt_close(sink);
 	}
 	close(fd);
 }
@@ -340,16 +319,17 @@ static void test_check(void **state)
 		{ "target = h:514", "target: expected unix:/PATH or udp:HOST:PORT" },
 		{ "app_name = a b", "app_name: expected 1 to 48 visible ASCII characters" },
 		{ "app_name = ", "app_name: expected 1 to 48 visible ASCII characters" },
-		{ "facility = local8", "facility: bad value" },
-		{ "max_message = 479", "max_message: bad value" },
-		{ "max_message = 64KiB", "max_message: bad value" },
+		{ "facility = local8", "facility: \"local8\" is not a choice; " },
+		{ "max_message = 479", "max_message: \"479\" is out of range" },
+		{ "max_message = 64KiB", "max_message: \"64KiB\" is out of range" },
 	};
 	const struct bench *bench = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *const settings[] = { cases[i][0], NULL };
-		assert_null(host_open(bench->host, "s", settings));
-		if (strncmp(host_errors(bench->host), cases[i][1], strlen(cases[i][1])) != 0)
-			fail_msg("%s: %s", cases[i][0], host_errors(bench->host));
+		char error[256];
+		snprintf(error, sizeof error, "test.ini:2: [sink s] %s", cases[i][1]);
+		assert_null(pbt_open(bench->host, "[sink s]\n%s", cases[i][0]));
+		if (strncmp(pbt_errors(bench->host), error, strlen(error)) != 0)
+			fail_msg("%s: %s", error, pbt_errors(bench->host));
 	}
 }
 

@@ -14,25 +14,24 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <patchbay/testing.h>
 
-#include "plugins/host.h"
 #include "plugins/peer.h"
 
 #define COUNT(a) (sizeof (a) / sizeof *(a))
-#define LONG 60000		/* ms that no test needs, but under valgrind */
 
 extern const struct pb_plugin patchbay_plugin;
 
 struct bench {
-	struct host *host;
+	struct pbt_host *host;
 	struct peer *peer;
 };
 
 static int bench_up(void **state)
 {
 	struct bench *bench = calloc(1, sizeof *bench);
-	bench->host = host_new(&patchbay_plugin);
 	bench->peer = peer_new();
+	bench->host = pbt_new(&patchbay_plugin);
 	*state = bench;
 	return 0;
 }
@@ -40,33 +39,27 @@ static int bench_up(void **state)
 static int bench_down(void **state)
 {
 	struct bench *bench = *state;
-	int open = host_free(bench->host);
-	peer_free(bench->peer);
+	peer_free(bench->peer);		/* its threads and descriptors are none of the plugin's */
+	int left = pbt_free(bench->host);
 	free(bench);
-	return open;
+	return left;
 }
 
-/* A sink that POSTs to the peer's `path`; `more` may be NULL. */
-static struct host_sink *sink_of(const struct bench *bench, const char *path, const char *more)
+/* A sink that POSTs to the peer's `path`, with further lines `more`. */
+static struct pbt_instance *sink_of(const struct bench *bench, const char *path, const char *more)
 {
-	char url[256];
-	const char *const settings[] = { url, more, NULL };
-	snprintf(url, sizeof url, "url = http://127.0.0.1:%d%s", peer_port(bench->peer), path);
-	struct host_sink *sink = host_open(bench->host, "w", settings);
+	struct pbt_instance *sink = pbt_open(bench->host, "[sink w]\nurl = http://127.0.0.1:%d%s\n%s",
+					     peer_port(bench->peer), path, more);
 	if (sink == NULL)
-		fail_msg("%s", host_errors(bench->host));
+		fail_msg("%s", pbt_errors(bench->host));
 	return sink;
 }
 
-/* One event's delivery, answered. */
-static struct pb_delivery *deliver(struct host_sink *sink, const char *body,
-				   const char *const attributes[])
+/* The answer to one event. */
+static struct pbt_answer deliver(struct pbt_instance *sink, const char *body,
+				 const char *const attributes[])
 {
-	struct pb_event *ev = host_event(sink, body, strlen(body), attributes);
-	struct pb_delivery *d = host_delivery(sink, ev);
-	host_send(sink, &d, 1);
-	assert_true(host_wait(&d, 1, LONG));
-	return d;
+	return pbt_deliver(sink, pbt_event(pbt_host(sink), body, strlen(body), attributes));
 }
 
 static bool header_came(struct peer *peer, const char *line)
@@ -111,15 +104,14 @@ static void test_answers(void **state)
 	};
 	const struct bench *bench = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct host_sink *sink = sink_of(bench, cases[i].path, NULL);
-		struct pb_delivery *d = deliver(sink, "{}", NULL);
-		if (d->code != cases[i].code || strstr(d->reason, cases[i].reason) == NULL)
-			fail_msg("%s: %d %s", cases[i].path, (int)d->code, d->reason);
-		assert_int_equal(d->after, cases[i].after);
-		assert_string_equal(d->response == NULL ? "" : d->response,
+		struct pbt_instance *sink = sink_of(bench, cases[i].path, "");
+		struct pbt_answer answer = deliver(sink, "{}", NULL);
+		if (answer.code != cases[i].code || strstr(answer.reason, cases[i].reason) == NULL)
+			fail_msg("%s: %d %s", cases[i].path, (int)answer.code, answer.reason);
+		assert_int_equal(answer.after, cases[i].after);
+		assert_string_equal(answer.response.data == NULL ? "" : answer.response.data,
 				    cases[i].response == NULL ? "" : cases[i].response);
-		host_delivery_free(d);
-		host_close(sink);
+		pbt_close(sink);
 	}
 }
 
@@ -134,12 +126,11 @@ static void test_timeouts(void **state)
 	};
 	const struct bench *bench = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct host_sink *sink = sink_of(bench, cases[i].path, "timeout = 150ms");
-		struct pb_delivery *d = deliver(sink, "{}", NULL);
-		assert_string_equal(d->reason, cases[i].reason == NULL ? "HTTP 200" : cases[i].reason);
-		assert_int_equal(d->code, cases[i].reason == NULL ? PB_OK : PB_RETRY);
-		host_delivery_free(d);
-		host_close(sink);
+		struct pbt_instance *sink = sink_of(bench, cases[i].path, "timeout = 150ms");
+		struct pbt_answer answer = deliver(sink, "{}", NULL);
+		assert_string_equal(answer.reason, cases[i].reason == NULL ? "HTTP 200" : cases[i].reason);
+		assert_int_equal(answer.code, cases[i].reason == NULL ? PB_OK : PB_RETRY);
+		pbt_close(sink);
 	}
 }
 
@@ -147,21 +138,21 @@ static void test_timeouts(void **state)
 static void test_deaf(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, "/deaf", "timeout = 300ms");
+	struct pbt_instance *sink = sink_of(bench, "/deaf", "timeout = 300ms");
 	char *body = calloc(1, 1024 * 1024);
 	struct pb_delivery *d[8];
 	memset(body, 'x', 1024 * 1024);
 	for (size_t i = 0; i < COUNT(d); i++)
-		d[i] = host_delivery(sink, host_event(sink, body, 1024 * 1024, NULL));
-	host_send(sink, d, COUNT(d));
-	assert_true(host_wait(d, COUNT(d), LONG));
+		d[i] = pbt_delivery(sink, pbt_event(pbt_host(sink), body, 1024 * 1024, NULL));
+	pbt_send(sink, d, COUNT(d));
+	assert_true(pbt_wait(d, COUNT(d), PBT_LONG));
 	for (size_t i = 0; i < COUNT(d); i++) {
-		assert_int_equal(d[i]->code, PB_RETRY);
-		assert_non_null(strstr(d[i]->reason, "no answer within 300ms: "));
-		host_delivery_free(d[i]);
+		assert_int_equal(pbt_answer(d[i]).code, PB_RETRY);
+		assert_non_null(strstr(pbt_answer(d[i]).reason, "no answer within 300ms: "));
+		pbt_delivery_free(d[i]);
 	}
 	free(body);
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void test_no_receiver(void **state)
@@ -169,21 +160,19 @@ static void test_no_receiver(void **state)
 	const struct bench *bench = *state;
 	struct peer *gone = peer_new();
 	char refused[64];
-	const char *const cases[][3] = {
+	const char *const cases[][2] = {
 		{ refused, "cannot connect: Connection refused" },
 		{ "url = http://no-such-host.invalid/", "cannot resolve the name" },
 	};
 	snprintf(refused, sizeof refused, "url = http://127.0.0.1:%d/", peer_port(gone));
 	peer_free(gone);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *const settings[] = { cases[i][0], NULL };
-		struct host_sink *sink = host_open(bench->host, "w", settings);
-		struct pb_delivery *d = deliver(sink, "{}", NULL);
-		assert_int_equal(d->code, PB_RETRY);
-		if (strncmp(d->reason, cases[i][1], strlen(cases[i][1])) != 0)
-			fail_msg("%s", d->reason);
-		host_delivery_free(d);
-		host_close(sink);
+		struct pbt_instance *sink = pbt_open(bench->host, "[sink w]\n%s", cases[i][0]);
+		struct pbt_answer answer = deliver(sink, "{}", NULL);
+		assert_int_equal(answer.code, PB_RETRY);
+		if (strncmp(answer.reason, cases[i][1], strlen(cases[i][1])) != 0)
+			fail_msg("%s", answer.reason);
+		pbt_close(sink);
 	}
 }
 
@@ -191,12 +180,12 @@ static void test_request(void **state)
 {
 	static const char *const own[] = { "id = a b", "datacontenttype = text/plain", NULL };
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, "/status/200", "headers = \"X-A: b, c\", \"X-Empty:\"");
-	struct pb_delivery *d = deliver(sink, "{\"a\": \"\xc3\xa4\"}\n", own);
+	struct pbt_instance *sink = sink_of(bench, "/status/200", "headers = \"X-A: b, c\", \"X-Empty:\"");
+	struct pbt_answer answer = deliver(sink, "{\"a\": \"\xc3\xa4\"}\n", own);
 	char stamp[64];
 	size_t len;
 	bool timed = false;
-	assert_int_equal(d->code, PB_OK);
+	assert_int_equal(answer.code, PB_OK);
 	assert_true(header_came(bench->peer, "content-type: text/plain"));
 	assert_true(header_came(bench->peer, "webhook-id: a%20b"));
 	assert_true(header_came(bench->peer, "X-A: b, c"));
@@ -212,8 +201,7 @@ static void test_request(void **state)
 	assert_memory_equal(request + len - 12, "{\"a\": \"\xc3\xa4\"}\n", 12);
 	assert_null(strcasestr(request, "\r\nexpect"));
 	assert_null(strcasestr(request, "\r\naccept-encoding"));
-	host_delivery_free(d);
-	host_close(sink);
+	pbt_close(sink);
 }
 
 static void test_content_type(void **state)
@@ -232,10 +220,10 @@ static void test_content_type(void **state)
 	const struct bench *bench = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const char *const attributes[] = { cases[i].type, NULL };
-		struct host_sink *sink = sink_of(bench, "/status/200", cases[i].more);
-		struct pb_delivery *d = deliver(sink, cases[i].body, attributes);
+		struct pbt_instance *sink = sink_of(bench, "/status/200", cases[i].more == NULL ? "" : cases[i].more);
+		struct pbt_answer answer = deliver(sink, cases[i].body, attributes);
 		size_t len, types = 0, agents = 0;
-		assert_int_equal(d->code, PB_OK);
+		assert_int_equal(answer.code, PB_OK);
 		assert_true(header_came(bench->peer, cases[i].expected));
 		for (const char *p = peer_last(bench->peer, &len); *p != '\0'; p++) {
 			types += strncasecmp(p, "\ncontent-type:", 14) == 0;
@@ -243,8 +231,7 @@ static void test_content_type(void **state)
 		}
 		assert_int_equal(types, 1);
 		assert_int_equal(agents, 1);
-		host_delivery_free(d);
-		host_close(sink);
+		pbt_close(sink);
 	}
 }
 
@@ -265,26 +252,25 @@ static void test_response_limit(void **state)
 	};
 	const struct bench *bench = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct host_sink *sink = sink_of(bench, cases[i].path, cases[i].limit);
+		struct pbt_instance *sink = sink_of(bench, cases[i].path, cases[i].limit);
 		unsigned before = peer_connections(bench->peer);
 		for (int j = 0; j < 2; j++) {
-			struct pb_delivery *d = deliver(sink, "{}", NULL);
-			assert_int_equal(d->code, PB_OK);
-			assert_int_equal(d->response_len, cases[i].kept);
-			host_delivery_free(d);
+			struct pbt_answer answer = deliver(sink, "{}", NULL);
+			assert_int_equal(answer.code, PB_OK);
+			assert_int_equal(answer.response.len, cases[i].kept);
 		}
 		/* The first case may find a connection of an earlier test's. */
 		if (i > 0)
-			assert_int_equal(host_metric(sink, "connections"), cases[i].connections - (i < 5));
+			assert_int_equal(pbt_metric(sink, "connections"), cases[i].connections - (i < 5));
 		assert_in_range(peer_connections(bench->peer) - before, 0, cases[i].connections);
-		host_close(sink);
+		pbt_close(sink);
 	}
 }
 
 static void test_many(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sinks[4];
+	struct pbt_instance *sinks[4];
 	struct pb_delivery *d[4][64];
 	unsigned before = peer_requests(bench->peer);
 	for (size_t s = 0; s < 4; s++)
@@ -293,22 +279,22 @@ static void test_many(void **state)
 	for (int round = 0; round < 5; round++) {
 		for (size_t s = 0; s < 4; s++) {
 			for (size_t i = 0; i < 64; i++)
-				d[s][i] = host_delivery(sinks[s], host_event(sinks[s], "{}", 2, NULL));
-			host_send(sinks[s], d[s], 64);
+				d[s][i] = pbt_delivery(sinks[s], pbt_event(bench->host, "{}", 2, NULL));
+			pbt_send(sinks[s], d[s], 64);
 		}
 		for (size_t s = 0; s < 4; s++) {
-			assert_true(host_wait(d[s], 64, LONG));
+			assert_true(pbt_wait(d[s], 64, PBT_LONG));
 			for (size_t i = 0; i < 64; i++) {
-				if (d[s][i]->code != PB_OK)
-					fail_msg("%s", d[s][i]->reason);
-				assert_int_equal(d[s][i]->response_len, s % 2 == 0 ? 0 : 2000);
-				host_delivery_free(d[s][i]);
+				if (pbt_answer(d[s][i]).code != PB_OK)
+					fail_msg("%s", pbt_answer(d[s][i]).reason);
+				assert_int_equal(pbt_answer(d[s][i]).response.len, s % 2 == 0 ? 0 : 2000);
+				pbt_delivery_free(d[s][i]);
 			}
 		}
 	}
 	assert_int_equal(peer_requests(bench->peer) - before, 5 * 4 * 64);
 	for (size_t s = 0; s < 4; s++)
-		host_close(sinks[s]);
+		pbt_close(sinks[s]);
 }
 
 /* More sinks than share a curl handle, and more transfers than wait for the next; half of the sinks leave in between. */
@@ -316,26 +302,26 @@ static void test_very_many(void **state)
 {
 	enum { SINKS = 150, EACH = 2 };
 	const struct bench *bench = *state;
-	struct host_sink *sinks[SINKS];
+	struct pbt_instance *sinks[SINKS];
 	struct pb_delivery *d[SINKS][EACH];
 	for (size_t s = 0; s < SINKS; s++)
 		sinks[s] = sink_of(bench, "/status/204", "timeout = 1m");
 	for (size_t step = 1; step <= 2; step++) {
 		for (size_t s = 0; s < SINKS; s += step) {
 			for (size_t i = 0; i < EACH; i++)
-				d[s][i] = host_delivery(sinks[s], host_event(sinks[s], "{}", 2, NULL));
-			host_send(sinks[s], d[s], EACH);
+				d[s][i] = pbt_delivery(sinks[s], pbt_event(bench->host, "{}", 2, NULL));
+			pbt_send(sinks[s], d[s], EACH);
 		}
 		for (size_t s = 0; s < SINKS; s += step) {
-			assert_true(host_wait(d[s], EACH, LONG));
+			assert_true(pbt_wait(d[s], EACH, PBT_LONG));
 			for (size_t i = 0; i < EACH; i++) {
-				if (d[s][i]->code != PB_OK)
-					fail_msg("%s", d[s][i]->reason);
-				host_delivery_free(d[s][i]);
+				if (pbt_answer(d[s][i]).code != PB_OK)
+					fail_msg("%s", pbt_answer(d[s][i]).reason);
+				pbt_delivery_free(d[s][i]);
 			}
 		}
 		for (size_t s = 2 - step; s < SINKS; s += 2)
-			host_close(sinks[s]);
+			pbt_close(sinks[s]);
 	}
 }
 
@@ -343,72 +329,72 @@ static void test_very_many(void **state)
 static void test_no_descriptor(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *sink = sink_of(bench, "/status/204", NULL);
+	struct pbt_instance *sink = sink_of(bench, "/status/204", "");
 	struct rlimit before, none;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	int lowest = dup(STDOUT_FILENO);	/* not 0: the peer still polls */
 	close(lowest);
 	none = (struct rlimit){ (rlim_t)lowest, before.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	struct pb_delivery *d = deliver(sink, "{}", NULL);
+	struct pbt_answer answer = deliver(sink, "{}", NULL);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-	if (d->code != PB_UNTRIED)
-		fail_msg("%d %s", (int)d->code, d->reason);
-	assert_string_equal(d->reason, "cannot open a socket: Too many open files");
-	host_delivery_free(d);
-	d = deliver(sink, "{}", NULL);
-	if (d->code != PB_OK)
-		fail_msg("%s", d->reason);
-	host_delivery_free(d);
-	host_close(sink);
+	if (answer.code != PB_UNTRIED)
+		fail_msg("%d %s", (int)answer.code, answer.reason);
+	assert_string_equal(answer.reason, "cannot open a socket: Too many open files");
+	answer = deliver(sink, "{}", NULL);
+	if (answer.code != PB_OK)
+		fail_msg("%s", answer.reason);
+	pbt_close(sink);
 }
 
 /* One sink is closed with requests open; those of the others go on. */
 static void test_close_breaks_off(void **state)
 {
 	const struct bench *bench = *state;
-	struct host_sink *stuck = sink_of(bench, "/silent", NULL), *well = sink_of(bench, "/status/200", NULL);
+	struct pbt_instance *stuck = sink_of(bench, "/silent", ""), *well = sink_of(bench, "/status/200", "");
 	struct pb_delivery *d[10];
 	unsigned before = peer_requests(bench->peer);
 	for (size_t i = 0; i < 10; i++)
-		d[i] = host_delivery(stuck, host_event(stuck, "{}", 2, NULL));
-	host_send(stuck, d, 10);
+		d[i] = pbt_delivery(stuck, pbt_event(bench->host, "{}", 2, NULL));
+	pbt_send(stuck, d, 10);
 	while (peer_requests(bench->peer) < before + 10)
 		sched_yield();
-	host_close(stuck);
-	assert_true(host_wait(d, 10, 0));
+	pbt_break_off(stuck);
+	assert_true(pbt_wait(d, 10, 0));
 	for (size_t i = 0; i < 10; i++) {
-		assert_int_equal(d[i]->code, PB_RETRY);
-		assert_string_equal(d[i]->reason, "shutting down");
-		host_delivery_free(d[i]);
+		assert_int_equal(pbt_answer(d[i]).code, PB_RETRY);
+		assert_string_equal(pbt_answer(d[i]).reason, "shutting down");
 	}
-	struct pb_delivery *ok = deliver(well, "{}", NULL);
-	assert_int_equal(ok->code, PB_OK);
-	host_delivery_free(ok);
-	host_close(well);
+	struct pbt_answer ok = deliver(well, "{}", NULL);
+	assert_int_equal(ok.code, PB_OK);
+	pbt_close(well);
 }
 
 static void test_check(void **state)
 {
-	static const char *const cases[][3] = {
-		{ "url = ftp://h.test/", NULL, "url: expected a URL that begins with https:// or http://" },
-		{ "url = file:///etc/passwd", NULL, "url: expected a URL" },
-		{ "url = h.test/x", NULL, "url: not a URL" },
-		{ "url = https://", NULL, "url: not a URL" },
-		{ "url = http://u:p@h.test/", NULL, "url: holds a user name or password" },
-		{ "url = http://u@h.test/", NULL, "url: holds a user name or password" },
-		{ "url = http://h.test/", "headers = \"a: b\", \"c\"", "headers: header 2 is not of the form" },
-		{ "url = http://h.test/", "headers = \"webhook-id: b\"", "headers: header 1 is patchbay's own" },
-		{ "url = http://h.test/", "headrs = x", "headrs: no such option" },
-		{ NULL, NULL, "url: missing" },
+	static const char *const cases[][2] = {
+		{ "url = ftp://h.test/", "2: [sink w] url: expected a URL that begins with https:// or http://" },
+		{ "url = file:///etc/passwd", "2: [sink w] url: this is not a URL" },
+		{ "url = h.test/x", "2: [sink w] url: this is not a URL" },
+		{ "url = https://", "2: [sink w] url: this is not a URL" },
+		{ "url = http://u:p@h.test/", "2: [sink w] url: holds a user name or password" },
+		{ "url = http://u@h.test/", "2: [sink w] url: holds a user name or password" },
+		{ "url = http://h.test/\nheaders = \"a: b\", \"c\"",
+		  "3: [sink w] headers: header 2 is not of the form" },
+		{ "url = http://h.test/\nheaders = \"webhook-id: b\"",
+		  "3: [sink w] headers: header 1 is patchbay's own" },
+		{ "url = http://h.test/\nheadrs = x",
+		  "3: [sink w] headrs: there is no such option; did you mean headers?" },
+		{ "", "1: [sink w] url: is missing" },
 	};
 	const struct bench *bench = *state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *const settings[] = { cases[i][0], cases[i][1], NULL };
-		assert_null(host_open(bench->host, "w", settings));
-		if (strncmp(host_errors(bench->host), cases[i][2], strlen(cases[i][2])) != 0)
-			fail_msg("%s: %s", cases[i][0], host_errors(bench->host));
-		assert_null(strstr(host_errors(bench->host), "u:p"));
+		char error[256];
+		snprintf(error, sizeof error, "test.ini:%s", cases[i][1]);
+		assert_null(pbt_open(bench->host, "[sink w]\n%s", cases[i][0]));
+		if (strncmp(pbt_errors(bench->host), error, strlen(error)) != 0)
+			fail_msg("%s: %s", error, pbt_errors(bench->host));
+		assert_null(strstr(pbt_errors(bench->host), "u:p"));
 	}
 }
 

@@ -236,7 +236,7 @@ static void what_is_left_is_named(void **state)
 	text = told(leave_descriptor, 1);
 	close(left_fd);
 	assert_non_null(strstr(text, "patchbay-testing: descriptor "));
-	assert_non_null(strstr(text, " (/dev/null) is left of plugin tool\n"));
+	assert_non_null(strstr(text, " (/dev/null) is left by the plugin\n"));
 	free(text);
 	assert_int_equal(pipe(ends), 0);
 	text = told(leave_thread, 1);
@@ -245,7 +245,7 @@ static void what_is_left_is_named(void **state)
 	close(ends[0]);
 	close(ends[1]);
 	assert_non_null(strstr(text, "patchbay-testing: thread "));
-	assert_non_null(strstr(text, " (forgotten) is left of plugin tool\n"));
+	assert_non_null(strstr(text, " (forgotten) is left by the plugin\n"));
 	free(text);
 	text = told(leave_metric, 1);
 	assert_string_equal(text, "patchbay-testing: [source s] registered a metric after open()\n");

@@ -121,6 +121,28 @@ static void a_test_may_leave_all_to_the_end(void **state)
 	assert_int_equal(pbt_free(host), 0);
 }
 
+static void answer_now(struct tool *t)
+{
+	answer_later(t);
+}
+
+static void what_is_under_way_is_broken_off_by_close(void **state)
+{
+	struct pbt_host *host = pbt_new(&tool_async_plugin);
+	struct pb_delivery *d;
+	(void)state;
+	for (int answers = 0; answers <= 1; answers++) {
+		tool_hooks = (struct tool_hooks){ .write = keep, .close = answers ? answer_now : NULL };
+		struct pbt_instance *in = pbt_open(host, "[sink s]");
+		d = pbt_delivery(in, pbt_event(host, "x", 1, NULL));
+		pbt_send(in, &d, 1);
+		pbt_break_off(in);
+		assert_true(pbt_wait(&d, 1, 0));
+		assert_int_equal(pbt_answer(d).given, answers);
+	}
+	assert_int_equal(pbt_free(host), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +150,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_write_leaves_is_untried, set_up, tear_down),
 		cmocka_unit_test(who_submits_answers_later_and_at_stop),
 		cmocka_unit_test(a_test_may_leave_all_to_the_end),
+		cmocka_unit_test(what_is_under_way_is_broken_off_by_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
