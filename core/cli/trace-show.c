@@ -114,6 +114,7 @@ static void print_now(const json_t *now, int64_t now_ms)
 		{ "purged", "given up: a dead letter that was purged" },
 		{ "settled", "settled; how, the history does not say" },
 		{ "filtering", "with the route's filters" }, { "saving", "answered; that is being saved" },
+		{ "held", "waits for an earlier event of its key (order_by)" },
 		{ "parked", "waits for its turn in the lane's order" },
 	};
 	unsigned long long ahead = answer_count(now, "ahead");

@@ -31,7 +31,7 @@ static struct slot *find_slot(struct lane *lane, uint64_t seq, uint64_t *ahead)
 static void look_at_slot(const struct slot *slot, struct trace_lane *to)
 {
 	static const enum trace_where where[] = {
-		[SLOT_FILTERING] = TRACE_FILTERING, [SLOT_READY] = TRACE_READY, [SLOT_FLYING] = TRACE_FLYING,
+		[SLOT_HELD] = TRACE_HELD, [SLOT_FILTERING] = TRACE_FILTERING, [SLOT_READY] = TRACE_READY, [SLOT_FLYING] = TRACE_FLYING,
 		[SLOT_WAITING] = TRACE_WAITING, [SLOT_SAVING] = TRACE_SAVING,
 	};
 	const struct router *r = slot->lane->router;
@@ -46,7 +46,7 @@ static void look_at_slot(const struct slot *slot, struct trace_lane *to)
 static void look_at_straggler(const struct straggler_row *row, struct trace_lane *to)
 {
 	bool parked = due_is_parked(row->due_ms);
-	to->where = parked ? TRACE_PARKED : TRACE_WAITING;
+	to->where = !parked ? TRACE_WAITING : row->due_ms == due_parked(0) ? TRACE_PARKED : TRACE_HELD;
 	to->attempts = row->attempts;
 	to->due_ms = parked ? row->after_ms : row->due_ms;
 	to->error = text_of(row->error);

@@ -17,7 +17,7 @@ const char *trace_where_name(enum trace_where where)
 	static const char *const names[] = {
 		[TRACE_SETTLED] = "settled", [TRACE_BACKLOG] = "backlog", [TRACE_FILTERING] = "filtering",
 		[TRACE_READY] = "ready", [TRACE_FLYING] = "in flight", [TRACE_WAITING] = "waiting",
-		[TRACE_PARKED] = "parked", [TRACE_SAVING] = "saving", [TRACE_DEAD] = "dead",
+		[TRACE_HELD] = "held", [TRACE_PARKED] = "parked", [TRACE_SAVING] = "saving", [TRACE_DEAD] = "dead",
 	};
 	return names[where];
 }

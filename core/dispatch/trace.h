@@ -25,6 +25,7 @@ enum trace_where {
 	TRACE_READY,		/* waits for its turn, `ahead` before it */
 	TRACE_FLYING,		/* with the sink */
 	TRACE_WAITING,		/* for its next attempt, at due_ms */
+	TRACE_HELD,		/* for an earlier event of its key */
 	TRACE_PARKED,		/* for its turn in the lane's order, out of the journal; not before due_ms */
 	TRACE_SAVING,		/* answered; that is on its way to the disk */
 	TRACE_DEAD,

@@ -181,6 +181,38 @@ static void behind_a_sink_that_is_down(void **state)
 	trace_free(&t);
 }
 
+static void behind_one_of_its_key(void **state)
+{
+	struct lab *lab = lab_of(state);
+	lab_start(lab, HEAD SINK "order_by = type\n[route r]\nto = s0\n");
+	emit(lab, "a", "retry");
+	emit(lab, "a", "ok");
+	expect(lab, 0, "in/a journal: r+ [r s0 = held]");
+	lab_wait(lab, 3000);
+	expect(lab, 1, "in/a journal: r+ [r s0 failed/1 = waiting]");
+	expect(lab, 0, "in/a journal: r+ [r s0 = held]");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 20000);
+	expect(lab, 0, "in/a journal: r+ [r s0 ok/1 = settled]");
+}
+
+static void parked_out_of_the_journal(void **state)
+{
+	struct lab *lab = lab_of(state);
+	char body[2000];
+	memset(body, 'x', sizeof body);
+	body[sizeof body - 1] = '\0';
+	lab->sinks[0].always = "down";
+	lab->journal_options = (struct journal_options){ .max_size = 8 << 20, .segment_size = 512 << 10 };
+	lab_start(lab, STRICT);
+	for (int i = 0; i < 3000; i++)
+		emit(lab, "a", body);
+	lab_wait(lab, 5000);
+	expect(lab, 2999, "in/a kept: r+ [r s0 failed/1 failed/1 failed/1 = ready]");
+	expect(lab, 2000, "in/a kept: r+ [r s0 = parked]");
+	expect(lab, 500, "in/a journal: r+ [r s0 = backlog]");
+}
+
 static void which_routes_want_it(void **state)
 {
 	struct lab *lab = lab_of(state);
@@ -350,6 +382,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(wherever_it_is),
 		TEST(behind_a_sink_that_is_down),
+		TEST(behind_one_of_its_key),
+		TEST(parked_out_of_the_journal),
 		TEST(which_routes_want_it),
 		TEST(what_filters_did),
 		TEST(dead_replayed_and_purged),
