@@ -177,8 +177,7 @@ struct covered *lane_find_covered(const struct lane *lane, uint64_t seq)
 
 bool lane_takes_up(const struct lane *lane, uint64_t seq)
 {
-	const struct covered *c = lane_find_covered(lane, seq);
-	return c != NULL && (lane->strict || c->key != 0 || due_is_parked(c->due_ms));
+	return lane_find_covered(lane, seq) != NULL;
 }
 
 void lane_pass_covered(struct lane *lane, const struct covered *c)

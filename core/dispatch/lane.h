@@ -165,7 +165,8 @@ void lane_pass_covered(struct lane *, const struct covered *);
 void lane_uncover(struct lane *);
 /* That of the event, or NULL; it stays the lane's. */
 struct covered *lane_find_covered(const struct lane *, uint64_t seq);
-/* Does the event's row count only when the lane comes by it: since it is strict, or the row has a key? */
+/* Has the lane yet to come by the event? A strict one takes it up in its place; a relaxed one lets it wait till then,
+ * since of a row that goes before its event is passed nothing would be left. */
 bool lane_takes_up(const struct lane *, uint64_t seq);
 /* A slot at the end of a strict lane's window for an event that has a row: it waits in its place until it is due. */
 void lane_push_waiting(struct lane *, const struct pb_event *, const struct covered *);

@@ -55,6 +55,8 @@ static const char *failure_text(CURLcode code)
 	case CURLE_GOT_NOTHING: return "the connection was closed without an answer";
 	case CURLE_SEND_ERROR: return "the connection was lost while sending";
 	case CURLE_RECV_ERROR: return "the connection was lost before the answer";
+	/* curl's word for its own limit, too */
+	case CURLE_OUT_OF_MEMORY: return "a line of the answer's header is too long, or out of memory";
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_WEIRD_SERVER_REPLY: return "the answer is not HTTP";
 	default: return curl_easy_strerror(code);

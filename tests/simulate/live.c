@@ -156,7 +156,7 @@ static void come_to_rest(struct life *life)
 	for (int i = 0; i < AT_REST_MAX; i++) {
 		life->model.stopped = NULL;
 		bool more = router_turn(&life->lab->d->router) == 0;
-		more = lab_step_all(life->lab) || more;
+		more = (!lab_over(life->lab) && lab_step_all(life->lab)) || more;
 		while (life->model.held_by_us > 0) {
 			model_answer(&life->model, 0, 0);
 			more = true;
