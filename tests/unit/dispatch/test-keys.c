@@ -271,6 +271,36 @@ static void a_crash_before_any_row(void **state)
 	expect_rest(lab);
 }
 
+/* One held in memory is on its way to being parked when a later one is read from its row. */
+static void parked_behind_one_that_was_fetched(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	struct router *r = &lab->d->router;
+	struct outlet *o = r->outlets[0];
+	emit(lab, "a1", "a", "retry");
+	lab_wait(lab, 100);
+	lab->sinks[0].always = "hold";
+	lab_wait(lab, the_lane(lab)->next_due_ms - router_wall(r) - 500);
+	o->breaker.state = BREAKER_OPEN;	/* nothing is parked then */
+	emit(lab, "a2", "a", "");
+	o->breaker.state = BREAKER_CLOSED;
+	emit(lab, "a3", "a", "");
+	lab_wait(lab, 600);
+	expect_seen(lab, "a1/1 a1/2 ");
+	assert_int_equal(the_lane(lab)->n_held, 1);
+	clock_manual_advance(&lab->clock, 1500);
+	router_turn(r);		/* a2 gets a row, since a3 has left the window */
+	assert_int_equal(the_lane(lab)->n_held, 0);
+	assert_int_equal(the_lane(lab)->count, 1);
+	lab_answer(lab, 0, 0, PB_OK);
+	router_turn(r);
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 1000);
+	expect_seen(lab, "a2/1 a3/1 ");
+	expect_rest(lab);
+}
+
 /* A hung event holds the watermark back: rows are ahead of it at the start, and nothing of them is sent out of turn. */
 static void rows_ahead_of_the_watermark(void **state)
 {
@@ -511,7 +541,7 @@ int main(void)
 		T(several_fail_in_a_row), T(many_keys_fail_side_by_side),
 		T(a_hot_key_does_not_fill_the_window), T(what_is_held_as_a_whole_gets_no_rows),
 		T(order_is_kept_through_catching_up), T(a_crash_loses_no_order), T(a_crash_before_any_row),
-		T(rows_ahead_of_the_watermark), T(the_option_taken_away), T(a_strict_sink_takes_over),
+		T(parked_behind_one_that_was_fetched), T(rows_ahead_of_the_watermark), T(the_option_taken_away), T(a_strict_sink_takes_over),
 		T(at_the_limit_of_keys_all_wait), T(a_dead_one_lets_the_next_go),
 		T(a_sink_that_was_disabled_goes_on), T(a_parked_one_probes), T(filters_keep_the_order),
 		T(parked_events_outlive_their_segment), T(a_removed_lane_leaves_nothing_behind),
