@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/span.h"
 #include "cli/store.h"
 #include "cli/table.h"
 #include "event/base64.h"
+#include "history/history.h"
 #include "journal/block.h"
 #include "state/inspect.h"
 
@@ -109,6 +111,36 @@ static void json_sink(const struct inspect *in, const struct name_row *name)
 	buf_free(&hold);
 }
 
+static bool pass_over(void *arg, const struct history_entry *e)
+{
+	(void)arg;
+	(void)e;
+	return true;
+}
+
+/* What there is of it; false: nothing. */
+static bool find_history(const struct inspect *in, struct history_found *found)
+{
+	char *folder = xasprintf("%s/history", in->folder);
+	int failed = history_read(folder, pass_over, NULL, found);
+	free(folder);
+	return failed == 0 && found->files > 0;
+}
+
+static void json_history(const struct inspect *in)
+{
+	struct history_found found;
+	if (!find_history(in, &found))
+		return;
+	json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "type", "history", "files",
+				   (json_int_t)found.files, "bytes", (json_int_t)found.bytes, "entries",
+				   (json_int_t)found.entries, "missing", (json_int_t)found.lost, "damaged",
+				   (json_int_t)found.damaged);
+	if (found.begins_ms > 0)
+		json_object_set_new(object, "begins_ms", json_integer(found.begins_ms));
+	store_print(object);
+}
+
 static void print_json(const struct inspect *in)
 {
 	struct journal_segment s;
@@ -126,6 +158,19 @@ static void print_json(const struct inspect *in)
 	for (size_t i = 0; i < in->n_marks; i++)
 		if (!in->marks[i].removed)
 			json_mark(&in->marks[i]);
+	json_history(in);
+}
+
+static void print_history(const struct inspect *in)
+{
+	struct history_found found;
+	char bytes[HUMAN_SIZE], begins[TIME_TEXT_SIZE];
+	if (!find_history(in, &found))
+		return;
+	bytes_format(found.bytes, bytes);
+	time_format(found.begins_ms, begins);
+	printf("history   %s in %llu files, from %s on: for `patchbay trace` only\n", bytes,
+	       (unsigned long long)found.files, found.begins_ms > 0 ? begins : "now");
 }
 
 static void print_head(const struct inspect *in)
@@ -150,6 +195,7 @@ static void print_head(const struct inspect *in)
 		printf("state     %s\n", in->no_state ? "there is none" : in->state_error);
 	if (in->kept > 0)
 		printf("kept      %llu events, %s, for rows that need them\n", (unsigned long long)in->kept, kept);
+	print_history(in);
 	if (in->n_damage > 0 || in->n_flaws > 0)
 		printf("Something is not as it was written: see `patchbay store verify`.\n");
 }

@@ -35,6 +35,10 @@ static const struct plain daemon_plain[] = {
 	PLAIN(status, state_damaged, "patchbay_state_damaged_rows_total", "counter",
 	      "Rows of the state found damaged, each time they were met."),
 	PLAIN(status, saves, "patchbay_state_saves_total", "counter", "Times the state was saved."),
+	PLAIN(status, history.bytes, "patchbay_history_bytes", "gauge",
+	      "Size of the history, which `patchbay trace` shows."),
+	PLAIN(status, history.lost, "patchbay_history_lost_total", "counter",
+	      "Entries of the history that its disk did not take; nothing else is missing."),
 	PLAIN(status, inbox_bytes, "patchbay_router_inbox_bytes", "gauge",
 	      "Committed events in memory that the router has not taken up yet."),
 };

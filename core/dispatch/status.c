@@ -145,6 +145,7 @@ int dispatch_status(struct dispatch *d, struct status *st)
 		.state_bytes = state_bytes(d->env.state), .state_damaged = state_damaged(d->env.state),
 		.inbox_bytes = inbox_bytes(&d->router.inbox), .untold = alarms_lost(&d->alarms),
 	};
+	history_stat(d->env.history, &st->history);
 	histogram_read(&d->commit.seconds, &st->commit_seconds);
 	histogram_read(&d->commit.bytes, &st->commit_bytes);
 	histogram_read(&d->commit.events, &st->commit_events);

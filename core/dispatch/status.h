@@ -9,6 +9,7 @@
 
 #include "base/histogram.h"
 #include "config/config.h"
+#include "history/history.h"
 #include "journal/journal.h"
 #include "state/rows.h"
 
@@ -57,6 +58,7 @@ struct status {
 	uint64_t unrouted, lost, removed;	/* events; deliveries whose event, or whose lane, is gone */
 	uint64_t untold;	/* events about itself that found no room */
 	uint64_t inbox_bytes;	/* of committed events that wait for the router */
+	struct history_stat history;
 	struct histogram_counts commit_seconds, commit_bytes, commit_events;
 	struct instance_status *instances;
 	struct lane_status *lanes;

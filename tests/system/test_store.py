@@ -98,8 +98,11 @@ def test_a_stopped_store_is_shown_and_right_and_left_alone(made):
     assert (lanes["all out"]["stragglers"], lanes["all out"]["dead"]) == (1, 1)
     assert (lanes["all out"]["watermark"], lanes["all out"]["behind"]) == (27, 0)
     assert (lanes["second stuck"]["watermark"], lanes["second stuck"]["behind"]) == (1, 26)
+    [history] = [row for row in rows if row["type"] == "history"]
+    assert history["files"] == 1 and history["entries"] > 26 and history["damaged"] == 0
     status, text, _ = command(bay, "inspect")
     assert status == 0 and "%s: clean" % bay.state in text
+    assert any(line.startswith("history   ") for line in text)
     assert any(line.split()[:5] == ["second", "stuck", "1", "26", "0"] for line in text)
     assert verify(bay) == (0, [], [])
     assert command(bay, "verify")[1] == ["%s: all is right" % bay.state]
