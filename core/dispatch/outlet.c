@@ -184,7 +184,7 @@ static void send_from(struct outlet *o, struct lane *lane, size_t most)
 
 void outlet_pump(struct outlet *o)
 {
-	while (!o->router->draining) {
+	while (!o->router->draining && !o->paused) {
 		size_t room = breaker_allows(&o->breaker, o->in_flight, o->max_in_flight);
 		if (room == 0 || (!o->async && o->in_flight > 0))
 			return;

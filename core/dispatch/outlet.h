@@ -27,6 +27,7 @@ struct outlet {
 	struct sender *sender;
 	uint32_t number;
 	bool async;			/* submit() */
+	bool paused;			/* it is to be closed: nothing goes out */
 	bool retired;			/* of an earlier configuration: only answers to what is out */
 	size_t max_in_flight, max_batch, max_response;
 	size_t in_flight;		/* deliveries */

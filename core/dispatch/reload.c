@@ -26,6 +26,8 @@ static void note_broken(struct dispatch *d)
 	for (size_t i = 0; i < d->n_feeds; i++)
 		d->feeds[i]->config->broken = d->feeds[i]->config->broken || !d->feeds[i]->self.opened ||
 					      atomic_load(&d->feeds[i]->stopping);
+	for (size_t i = 0; i < d->router.n_outlets; i++)
+		d->router.outlets[i]->config->broken = !d->router.outlets[i]->self.opened;
 }
 
 static void add_feeds(struct reload *rl, struct feed *const feeds[], size_t n)
@@ -52,20 +54,34 @@ static void make_feeds(struct reload *rl, struct config_instance *in, struct plu
 	free(feeds);
 }
 
+bool reload_open_outlet(struct reload *rl, struct outlet *o, struct report *report)
+{
+	struct sender *s = o->sender;
+	build_open(&o->self, report);
+	if (!o->self.opened)
+		return false;
+	sender_add(s, o);
+	int failed = rl->d->router.started && !s->started ? sender_start(s) : 0;
+	if (failed < 0)
+		fail(rl, o->config, "cannot start a thread", failed);
+	return true;
+}
+
 static void make_outlet(struct reload *rl, struct config_instance *in, struct plugin_use *use)
 {
 	struct dispatch *d = rl->d;
 	struct outlet *o = build_outlet(d, in, use);
 	metric_set_hide(&o->self.metrics, true);
 	rl->outlets[rl->n_outlets++] = o;
-	build_open(&o->self, rl->report);
-	struct sender *s = o->sender;
-	if (!o->self.opened)
-		return;
-	sender_add(s, o);
-	int failed = d->router.started && !s->started ? sender_start(s) : 0;
-	if (failed < 0)
-		fail(rl, in, "cannot start a thread", failed);
+	struct report report;
+	report_init(&report);
+	if (!reload_may_wait(rl, o))
+		reload_open_outlet(rl, o, rl->report);
+	else if (!reload_open_outlet(rl, o, &report)) {
+		rl->late = xrealloc(rl->late, rl->n_late + 1, sizeof(struct outlet *));
+		rl->late[rl->n_late++] = o;
+	}
+	report_free(&report);
 }
 
 static void make_stage(struct reload *rl, struct config_instance *in, struct plugin_use *use)
@@ -175,11 +191,6 @@ static void number(struct reload *rl)
 
 /* Sources. */
 
-static bool goes(const struct feed *f)
-{
-	return f->config->other == NULL || !f->config->other->same;
-}
-
 static bool is_new(const struct reload *rl, const struct feed *f)
 {
 	return !f->config->same && config_is_in(rl->now, f->config);
@@ -190,12 +201,12 @@ static void stop_feeds(struct reload *rl)
 	struct dispatch *d = rl->d;
 	int64_t deadline = clock_mono(d->env.instance.clock) + d->env.shutdown_ms;
 	for (size_t i = 0; i < d->n_feeds; i++)
-		if (goes(d->feeds[i]))
+		if (reload_goes(d->feeds[i]->config))
 			feed_stop(d->feeds[i]);
 	commit_room(&d->commit);
 	for (size_t i = 0; i < d->n_feeds; i++) {
 		struct feed *f = d->feeds[i];
-		if (!goes(f))
+		if (!reload_goes(f->config))
 			continue;
 		if (f->started && !thread_join_until(f->thread, deadline)) {
 			report_error(rl->report, f->config->place, f->self.title, NULL,
@@ -254,7 +265,7 @@ static void reopen_feeds(struct reload *rl)
 		struct feed *f = d->feeds[i];
 		struct pb_error err;
 		error_init(&err);
-		if (!goes(f) || f->started)
+		if (!reload_goes(f->config) || f->started)
 			continue;
 		f->self.pool = &rl->pool;
 		if (instance_open(&f->self, &err)) {
@@ -297,6 +308,8 @@ static void free_lists(struct reload *rl)
 	free(rl->outlets);
 	free(rl->stages);
 	free(rl->routes);
+	free(rl->late);
+	free(rl->closed);
 	names_free(&rl->names);
 	batch_free(&rl->rows);
 }
@@ -314,6 +327,7 @@ static void undo_outlet(struct reload *rl, struct outlet *o)
 /* All that is new goes; nobody has seen it. */
 static void undo(struct reload *rl)
 {
+	reload_sinks_undo(rl);
 	on_router(rl, reload_cancel);
 	for (size_t i = 0; i < rl->n_routes; i++)
 		route_free(rl->routes[i]);
@@ -397,6 +411,8 @@ bool dispatch_reload(struct dispatch *d, struct config *now, struct config *old,
 	make_parts(&rl);
 	if (report->errors == before)
 		number(&rl);
+	if (report->errors == before)
+		reload_sinks(&rl);
 	if (report->errors == before)
 		change_sources(&rl);
 	bool right = report->errors == before;

@@ -39,15 +39,31 @@ struct reload {
 	struct names names;
 	uint64_t save;			/* that has the rows */
 	bool saved;
+	struct outlet **late, **closed;	/* new ones that are still to be opened; old ones that were closed for them */
+	size_t n_late, n_closed;
+	struct outlet *outlet;		/* reload_pause() */
+	bool pause, idle;
 	uint32_t alarms_origin;
 	bool alarms_wanted;
-	uint64_t barrier;
 };
+
+/* reload-sinks.c. Open what could not be opened yet, its predecessors having been closed; what is wrong goes to the report. */
+void reload_sinks(struct reload *);
+/* The predecessors are opened again. */
+void reload_sinks_undo(struct reload *);
+/* May it be that the new sink can be opened only when an old one is closed? */
+bool reload_may_wait(const struct reload *, const struct outlet *);
+/* Is the section of the old configuration gone or another now? */
+bool reload_goes(const struct config_instance *);
+/* Open the new sink, and let its thread know it. */
+bool reload_open_outlet(struct reload *, struct outlet *, struct report *);
 
 /* Calls on the router's thread. New names are on their way to the disk; lanes that leave pause. */
 void reload_number(struct inbox_call *);
 /* Are they there? Else wait. */
 void reload_wait(struct inbox_call *);
+/* The outlet is given nothing, or again; is nothing under way? */
+void reload_pause(struct inbox_call *);
 /* The barrier. */
 void reload_switch(struct inbox_call *);
 /* It does not come to it. */

@@ -197,6 +197,8 @@ void sinks_tick(struct router *r)
 
 const char *sink_state_name(const struct outlet *o)
 {
+	if (o->paused)
+		return "stopped";
 	if (o->stand.mode == SINK_DRAINING && o->breaker.state == BREAKER_CLOSED)
 		return sink_is_drained(o) ? "drained" : "draining";
 	return breaker_name(&o->breaker);

@@ -42,6 +42,21 @@ static void *open_broken(struct pb_self *self, struct pb_error *err)
 	return pb_error(err, NULL, "address in use");
 }
 
+/* A file that one can have. */
+static void *open_locked(struct pb_self *self, struct pb_error *err)
+{
+	struct lab *lab = lab_of(self);
+	if (lab->locked)
+		return pb_error(err, NULL, "another has it");
+	lab->locked = true;
+	return self;
+}
+
+static void close_locked(void *state)
+{
+	lab_of(state)->locked = false;
+}
+
 static void script_stop(void *state)
 {
 	struct pb_self *self = state;
@@ -141,6 +156,8 @@ static const struct pb_plugin plugins[] = {
 	{ PLUGIN, .name = "drive", .source = PB_SOURCE(.open = open_self, .close = close_self,
 		.run = drive_run, .settled = drive_settled, .may_refuse = true, .may_repeat = true) },
 	{ PLUGIN, .name = "script", .sink = PB_SINK(.open = open_self, .close = close_self,
+		.write = script_write, .max_batch = 4) },
+	{ PLUGIN, .name = "locked", .sink = PB_SINK(.open = open_locked, .close = close_locked,
 		.write = script_write, .max_batch = 4) },
 	{ PLUGIN, .name = "script_async", .sink = PB_SINK(.open = open_self, .close = close_self,
 		.submit = script_write, .stop = script_stop, .max_batch = 4) },
@@ -286,6 +303,10 @@ static int on_router(struct inbox *inbox, struct inbox_call *call)
 	*inbox->calls_last = call;
 	inbox->calls_last = &call->next;
 	router_turn(r);
+	if (call->run == reload_pause) {
+		clock_manual_advance(clock, 10);
+		lab_step_all(lab);
+	}
 	if (call->later && !call->done && hasty)
 		forget_call(r, call);
 	while (call->later && !call->done && !hasty) {

@@ -48,6 +48,7 @@ struct lab {
 	void (*given)(void *arg, struct pb_delivery *);
 	void (*unit_settled)(void *arg, void *token, enum pb_outcome);
 	void *hook_arg;
+	bool locked;		/* an instance of `locked` is open */
 	bool hasty;		/* a reload does not wait until what it did is on disk */
 };
 

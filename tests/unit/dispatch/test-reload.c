@@ -267,6 +267,35 @@ static void a_sink_keeps_its_stand_and_a_held_one_is_tried(void **state)
 	assert_string_equal(lab->sinks[2].seen, "");
 }
 
+static void one_that_has_a_file_to_itself_hands_it_over(void **state)
+{
+	struct lab *lab = *state;
+	const char *more = HEAD "[sink s0]\nplugin = locked\ntimeout = 3s\n" R0;
+	lab_start(lab, HEAD "[sink s0]\nplugin = locked\n" R0);
+	lab_emit(lab, "a", "ok");
+	assert_true(lab_reload(lab, more));
+	lab_emit(lab, "b", "ok");
+	lab_settle(lab);
+	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 ");
+	/* What comes after it cannot be opened: it has its file again. */
+	assert_false(lab_reload(lab, "[patchbay]\nstate = /nowhere\n[source in]\nplugin = broken\n[sink s0]\n"
+				"plugin = locked\ntimeout = 4s\n" R0));
+	assert_true(lab->locked);
+	lab_emit(lab, "c", "ok");
+	lab_settle(lab);
+	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 c/1 ");
+	/* Another section takes it. */
+	assert_true(lab_reload(lab, HEAD "[sink x0]\nplugin = locked\n[route q]\nto = x0\n"));
+	lab_emit(lab, "d", "ok");
+	lab_settle(lab);
+	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 c/1 d/1 ");
+	/* Two cannot have it. */
+	assert_false(lab_reload(lab, HEAD "[sink x0]\nplugin = locked\n[sink s0]\nplugin = locked\n[route q]\nto = x0, s0\n"));
+	lab_emit(lab, "e", "ok");
+	lab_settle(lab);
+	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 c/1 d/1 e/1 ");
+}
+
 static void order_may_change(void **state)
 {
 	struct lab *lab = *state;
@@ -421,7 +450,7 @@ int main(void)
 		T(a_lane_that_is_behind_takes_what_its_route_took), T(a_crash_right_after_keeps_the_barrier),
 		T(what_a_removed_lane_had_is_dead), T(what_leaves_and_is_delivered_is_not_dead),
 		T(a_lane_that_comes_back_while_it_leaves_goes_on), T(a_changed_sink_takes_over),
-		T(a_sink_keeps_its_stand_and_a_held_one_is_tried), T(order_may_change),
+		T(a_sink_keeps_its_stand_and_a_held_one_is_tried), T(one_that_has_a_file_to_itself_hands_it_over), T(order_may_change),
 		T(a_changed_filter_lets_its_jobs_end), T(a_filter_may_come_and_go), T(a_wrong_one_changes_nothing),
 		T(a_changed_source_goes_on_where_it_was), T(alarms_may_be_wanted_later),
 		T(many_reloads_leave_nothing_behind),
