@@ -11,6 +11,7 @@
 
 struct hub;
 struct loop;
+struct parcel;
 struct pool;
 struct transfer;
 
@@ -27,6 +28,9 @@ struct hook {
 	struct pb_metric *connections;
 
 	/* The loop's thread only. */
+	struct parcel *parcels, **parcels_end;	/* handed over, not begun */
+	struct hook *next_ready;
+	bool well;			/* its last attempt was a success */
 	struct transfer *busy, *idle;
 	struct pool *pool;		/* of all that are idle */
 

@@ -2,7 +2,8 @@
  * loop.c - the one event loop of all webhook sinks: a thread, epoll, curl's multi handles.
  *
  * A turn takes what is ready on sockets and what is due, and begins some of what was handed over:
- * not all at once, so that what is under way is answered and its memory used again.
+ * not all at once, so that what is under way is answered and its memory used again, and one of each sink in turn, so
+ * that none waits for all of another's. Those that work go first, since the others may be many, and cost more.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,8 +20,9 @@
 #include "webhook/loop.h"
 #include "webhook/transfer.h"
 
-#define EVENTS_AT_ONCE 128
-#define STARTS_AT_ONCE 16
+#define EVENTS_AT_ONCE 32
+#define STARTS_AT_ONCE 8
+#define DOUBTFUL_AT_ONCE 2	/* of them, at least, for sinks that did not work last time, or were not tried yet */
 #define REST_AFTER 60000	/* ms */
 #define REST_EVERY 10000
 #define HUB_HOOKS 100		/* so many share a hub, until there are HUBS_MAX */
@@ -28,13 +30,14 @@
 #define WAKE HUBS_MAX		/* in place of a hub's number */
 
 struct parcel {
+	struct parcel *next;
 	struct hook *hook;
 	struct pb_delivery *delivery;
 };
 
-struct inbox {
-	struct parcel *parcels;
-	size_t n, room;
+/* Hooks that have parcels to begin, in turn. */
+struct ring {
+	struct hook *first, **end;
 };
 
 struct loop {
@@ -43,15 +46,14 @@ struct loop {
 	long connections_max;		/* kept open in all: leaves descriptors for what is under way */
 
 	/* The loop's thread's. */
-	struct inbox work;		/* its half of the inbox; up to `begun` it is done */
-	size_t begun;
+	struct ring well, doubtful;
 	size_t n_known;			/* hubs that it has seen */
 	int64_t rest;			/* when to look for hubs to rest: monotonic ms, INT64_MAX: all do */
 	struct pool pool;
 
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t left;
-	struct inbox inbox;
+	struct parcel *inbox, **inbox_end;
 	struct hook *leaving;
 	struct hub *hubs[HUBS_MAX];	/* each is there for good when n_hubs counts it */
 	size_t n_hubs;
@@ -59,16 +61,101 @@ struct loop {
 	bool ending;
 };
 
-/*** One turn. ***/
+/*** What was handed over. ***/
+
+static void ring_add(struct ring *ring, struct hook *hook)
+{
+	hook->next_ready = NULL;
+	*ring->end = hook;
+	ring->end = &hook->next_ready;
+}
+
+static bool ring_remove(struct ring *ring, const struct hook *hook)
+{
+	struct hook **at = &ring->first;
+	while (*at != NULL && *at != hook)
+		at = &(*at)->next_ready;
+	if (*at == NULL)
+		return false;
+	*at = hook->next_ready;
+	if (*at == NULL)
+		ring->end = at;
+	return true;
+}
+
+static void put_ready(struct loop *loop, struct hook *hook)
+{
+	ring_add(hook->well ? &loop->well : &loop->doubtful, hook);
+}
+
+static void put_parcel(struct loop *loop, struct parcel *parcel)
+{
+	struct hook *hook = parcel->hook;
+	if (hook->parcels == NULL) {
+		hook->parcels_end = &hook->parcels;
+		put_ready(loop, hook);
+	}
+	parcel->next = NULL;
+	*hook->parcels_end = parcel;
+	hook->parcels_end = &parcel->next;
+}
+
+/* Begin one of the hook whose turn it is. */
+static void begin_one(struct loop *loop, struct ring *ring)
+{
+	struct hook *hook = ring->first;
+	struct parcel *parcel = hook->parcels;
+	ring_remove(ring, hook);
+	hook->parcels = parcel->next;
+	if (hook->parcels != NULL)
+		put_ready(loop, hook);
+	transfer_start(hook, parcel->delivery);
+	free(parcel);
+}
+
+static bool has_work(const struct loop *loop)
+{
+	return loop->well.first != NULL || loop->doubtful.first != NULL;
+}
+
+static void loop_begin(struct loop *loop)
+{
+	int n = 0;
+	if (has_work(loop) && loop->rest == INT64_MAX)
+		loop->rest = now_ms() + REST_EVERY;
+	for (; n < STARTS_AT_ONCE - DOUBTFUL_AT_ONCE && loop->well.first != NULL; n++)
+		begin_one(loop, &loop->well);
+	for (; n < STARTS_AT_ONCE && loop->doubtful.first != NULL; n++)
+		begin_one(loop, &loop->doubtful);
+}
+
+static void untried(struct pb_delivery *delivery, const char *why)
+{
+	pb_answer(delivery, PB_UNTRIED, 0, (struct pb_span){ NULL, 0 }, "%s", why);
+}
+
+static void drop_parcels(struct loop *loop, struct hook *hook)
+{
+	if (!ring_remove(&loop->well, hook))
+		ring_remove(&loop->doubtful, hook);
+	for (struct parcel *parcel = hook->parcels, *next; parcel != NULL; parcel = next) {
+		next = parcel->next;
+		untried(parcel->delivery, "shutting down");
+		free(parcel);
+	}
+}
 
 static void loop_drop(struct loop *loop, struct hook *hook)
 {
+	drop_parcels(loop, hook);
 	transfer_abort_all(hook);
 	pthread_mutex_lock(&loop->lock);
 	hook->left = true;
 	pthread_cond_broadcast(&loop->left);
 	pthread_mutex_unlock(&loop->lock);
 }
+
+/*** One turn. ***/
 
 /* Under the lock. */
 static void loop_limit(const struct loop *loop)
@@ -81,27 +168,16 @@ static void loop_limit(const struct loop *loop)
 	}
 }
 
-static void loop_begin(struct loop *loop)
-{
-	size_t end = loop->begun + STARTS_AT_ONCE;
-	if (loop->work.n > 0 && loop->rest == INT64_MAX)
-		loop->rest = now_ms() + REST_EVERY;
-	for (; loop->begun < loop->work.n && loop->begun < end; loop->begun++)
-		transfer_start(loop->work.parcels[loop->begun].hook, loop->work.parcels[loop->begun].delivery);
-	if (loop->begun == loop->work.n)
-		loop->begun = loop->work.n = 0;
-}
-
-/* Take in what was handed over, all that was before being begun. False when the loop is to end. */
+/* False when the loop is to end. */
 static bool loop_take(struct loop *loop)
 {
 	uint64_t count;
 	while (read(loop->wake, &count, sizeof count) < 0 && errno == EINTR)
 		;
 	pthread_mutex_lock(&loop->lock);
-	struct inbox taken = loop->inbox;
-	loop->inbox = loop->work;
-	loop->work = taken;
+	struct parcel *taken = loop->inbox;
+	loop->inbox = NULL;
+	loop->inbox_end = &loop->inbox;
 	struct hook *leaving = loop->leaving;
 	loop->leaving = NULL;
 	loop->n_known = loop->n_hubs;
@@ -110,9 +186,11 @@ static bool loop_take(struct loop *loop)
 	loop->connections_changed = false;
 	bool ending = loop->ending;
 	pthread_mutex_unlock(&loop->lock);
-	/* What is left of a hook has been begun before it leaves: nothing is handed over after that. */
-	while (leaving != NULL && loop->work.n > 0)
-		loop_begin(loop);
+	while (taken != NULL) {
+		struct parcel *parcel = taken;
+		taken = parcel->next;
+		put_parcel(loop, parcel);
+	}
 	while (leaving != NULL) {
 		struct hook *hook = leaving;
 		leaving = hook->next_leaving;
@@ -141,7 +219,7 @@ static void loop_rest(struct loop *loop, int64_t now)
 static int loop_sleep(const struct loop *loop)
 {
 	int64_t due = loop->rest;
-	if (loop->work.n > 0)
+	if (has_work(loop))
 		return 0;
 	for (size_t i = 0; i < loop->n_known; i++)
 		if (loop->hubs[i]->due >= 0 && loop->hubs[i]->due < due)
@@ -156,19 +234,18 @@ static void *loop_run(void *arg)
 {
 	struct loop *loop = arg;
 	struct epoll_event events[EVENTS_AT_ONCE];
-	bool on = true, woken = false;
+	bool on = true;
 	while (on) {
 		int n = epoll_wait(loop->epoll, events, EVENTS_AT_ONCE, loop_sleep(loop));
+		bool woken = false;
 		for (int i = 0; i < n; i++) {
 			if (hub_of(&events[i]) == WAKE)
 				woken = true;
 			else
 				hub_socket(loop->hubs[hub_of(&events[i])], &events[i]);
 		}
-		if (woken && loop->work.n == 0) {
-			woken = false;
+		if (woken)
 			on = loop_take(loop);
-		}
 		loop_begin(loop);
 		int64_t now = now_ms();
 		loop_rest(loop, now);
@@ -187,30 +264,27 @@ static void loop_wake(struct loop *loop)
 		;
 }
 
-static bool inbox_reserve(struct inbox *inbox, size_t n)
-{
-	if (inbox->n + n <= inbox->room)
-		return true;
-	size_t room = 2 * inbox->room + n;
-	struct parcel *grown = reallocarray(inbox->parcels, room, sizeof *grown);
-	if (grown == NULL)
-		return false;
-	inbox->parcels = grown;
-	inbox->room = room;
-	return true;
-}
-
 void loop_submit(struct loop *loop, struct hook *hook, struct pb_delivery *const d[], size_t n)
 {
+	struct parcel *first = NULL, **end = &first;
+	for (size_t i = 0; i < n; i++) {
+		struct parcel *parcel = malloc(sizeof *parcel);
+		if (parcel == NULL) {
+			untried(d[i], "out of memory");
+			continue;
+		}
+		*parcel = (struct parcel){ NULL, hook, d[i] };
+		*end = parcel;
+		end = &parcel->next;
+	}
+	if (first == NULL)
+		return;
 	pthread_mutex_lock(&loop->lock);
-	struct inbox *inbox = &loop->inbox;
-	bool first = inbox->n == 0, room = inbox_reserve(inbox, n);
-	for (size_t i = 0; room && i < n; i++)
-		inbox->parcels[inbox->n++] = (struct parcel){ hook, d[i] };
+	bool wake = loop->inbox == NULL;
+	*loop->inbox_end = first;
+	loop->inbox_end = end;
 	pthread_mutex_unlock(&loop->lock);
-	for (size_t i = 0; !room && i < n; i++)
-		pb_answer(d[i], PB_UNTRIED, 0, (struct pb_span){ NULL, 0 }, "out of memory");
-	if (first)
+	if (wake)
 		loop_wake(loop);
 }
 
@@ -282,8 +356,6 @@ static void loop_destroy(struct loop *loop)
 		close(loop->wake);
 	if (loop->epoll >= 0)
 		close(loop->epoll);
-	free(loop->work.parcels);
-	free(loop->inbox.parcels);
 	pthread_cond_destroy(&loop->left);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);
@@ -296,6 +368,9 @@ struct loop *loop_new(struct pb_error *err)
 		return pb_error(err, NULL, "out of memory");
 	loop->epoll = loop->wake = -1;
 	loop->rest = INT64_MAX;
+	loop->well.end = &loop->well.first;
+	loop->doubtful.end = &loop->doubtful.first;
+	loop->inbox_end = &loop->inbox;
 	pthread_mutex_init(&loop->lock, NULL);
 	pthread_cond_init(&loop->left, NULL);
 	if (loop_start(loop)) {
@@ -310,7 +385,7 @@ struct loop *loop_new(struct pb_error *err)
 void loop_free(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->lock);
-	assert(loop->inbox.n == 0 && loop->leaving == NULL);
+	assert(loop->inbox == NULL && loop->leaving == NULL);
 	loop->ending = true;
 	pthread_mutex_unlock(&loop->lock);
 	loop_wake(loop);

@@ -326,6 +326,7 @@ void transfer_finish(struct transfer *t, CURLcode code)
 	struct answer answer;
 	long connections = 0;
 	answer_of(&answer, t, code);
+	t->hook->well = answer.code == PB_OK;
 	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
 	if (connections > 0)
 		pb_add(t->hook->connections, connections);
