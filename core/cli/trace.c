@@ -57,21 +57,29 @@ static int look_among_the_dead(const struct cli_daemon *daemon, struct cli *cli,
 	return status;
 }
 
+/* Where it was looked for. */
+static void say_history(const json_t *history)
+{
+	const char *begins = answer_text(history, "begins"), *error = answer_text(history, "error");
+	if (*error != '\0')
+		fprintf(stderr, "the history cannot be read (%s)", error);
+	else if (!json_is_true(json_object_get(history, "there")))
+		fprintf(stderr, "no history is kept (`history` in [patchbay])");
+	else if (*begins == '\0')
+		fprintf(stderr, "the history is empty");
+	else
+		fprintf(stderr, "it is not in the history, which begins at %s", begins);
+}
+
 static int not_found(const char *id, const json_t *history)
 {
-	const char *begins = answer_text(history, "begins");
-	fprintf(stderr, "patchbay trace: no event with the id ");
-	fprintf(stderr, "%.256s is known: ", id);
-	if (!json_is_true(json_object_get(history, "there")))
-		fprintf(stderr, "no history is kept (`history` in [patchbay] is 0), and it is no dead letter\n");
-	else if (*begins == '\0')
-		fprintf(stderr, "the history is empty, and it is no dead letter\n");
-	else
-		fprintf(stderr, "not in the history, which begins at %s, nor among the dead letters\n", begins);
+	fprintf(stderr, "patchbay trace: no event %.256s is known: ", id);
+	say_history(history);
+	fprintf(stderr, ", and it is no dead letter\n");
 	if (answer_count(history, "missing") + answer_count(history, "unwritten") > 0)
 		fprintf(stderr, "The history has gaps: the disk did not take all of it.\n");
-	fprintf(stderr, "One that came before may still wait in a backlog: "
-		"`patchbay store export | grep -F 'ID'` looks there.\n");
+	fprintf(stderr, "One that came before may still wait somewhere: look for its id in what "
+		"`patchbay store export` prints.\n");
 	return CLI_FAILED;
 }
 

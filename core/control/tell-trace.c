@@ -159,7 +159,8 @@ static json_t *event_object(const struct trace_event *ev)
 
 static json_t *history_object(const struct trace *t)
 {
-	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:b}", "type", "history", "there", (int)t->has_history,
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:b}", "type", "history", "there", (int)t->has_history,
+			 "error", t->history_failed < 0 ? json_string(strerror(-t->history_failed)) : json_null(),
 			 "begins", date_or_null(t->history.begins_ms),
 			 "missing", reply_count(t->history.lost), "unwritten", reply_count(t->unwritten),
 			 "cut", (int)t->cut);

@@ -15,6 +15,7 @@
 #include "dispatch/trail.h"
 #include "event/codec.h"
 #include "event/event.h"
+#include "history/history.h"
 #include "state/records.h"
 #include "state/rows.h"
 
@@ -399,6 +400,8 @@ static int read_state(struct start *st)
 	if (failed < 0)
 		return failed;
 	bool made = false;
+	if (r->history != NULL && history_last(r->history) >= r->next)
+		history_forget(r->history);
 	number_sources(st);
 	failed = number_lanes(st);
 	if (failed == 0)

@@ -299,14 +299,14 @@ static int look_all(struct trace *t, struct router *r, trace_caller *on_router)
 	return 0;
 }
 
-static int read_history(struct trace *t, struct router *r, struct gather *g)
+static void read_history(struct trace *t, struct router *r, struct gather *g)
 {
 	struct history_stat stat;
 	t->has_history = true;
 	history_sync(r->history, SYNC_MS);
 	history_stat(r->history, &stat);
 	t->unwritten = stat.lost;
-	return history_read(history_folder(r->history), gather_entry, g, &t->history);
+	t->history_failed = history_read(history_folder(r->history), gather_entry, g, &t->history);
 }
 
 int trace_find(struct router *r, trace_caller *on_router, const char *id, uint64_t seq, struct trace *t)
@@ -318,7 +318,7 @@ int trace_find(struct router *r, trace_caller *on_router, const char *id, uint64
 		add_event(t, seq);
 	int failed = on_router(&r->inbox, &call.call);
 	if (failed == 0 && r->history != NULL)
-		failed = read_history(t, r, &g);
+		read_history(t, r, &g);
 	if (t->n > 0)
 		qsort(t->events, t->n, sizeof *t->events, compare_events);
 	if (failed == 0)

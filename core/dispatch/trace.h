@@ -86,6 +86,7 @@ struct trace {
 	struct trace_event *events;	/* in the order they came */
 	size_t n;
 	bool has_history;
+	int history_failed;		/* 0, or -errno: it cannot be read, and all else is here nonetheless */
 	struct history_found history;
 	uint64_t unwritten;		/* entries that its disk did not take, since the start */
 	bool cut;			/* there is more than fits */

@@ -98,6 +98,14 @@ static void make_room(const struct history_files *f, uint64_t more)
 	free(numbers);
 }
 
+void history_files_forget(struct history_files *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+	make_room(f, f->max);
+}
+
 /* Go on with the newest file after its last valid chunk; without one that can be gone on with, the next is new. */
 static void take_up(struct history_files *f, uint64_t *last)
 {

@@ -29,6 +29,8 @@ struct history_files {
  * it is *last. */
 void history_files_open(struct history_files *, const char *path, uint64_t max, const struct clock *, uint64_t *last);
 void history_files_close(struct history_files *);
+/* Remove them all. */
+void history_files_forget(struct history_files *);
 /* Append whole chunks, and say first that `dropped` entries before them are missing; how many entries of them are not
  * written. */
 uint64_t history_files_write(struct history_files *, struct pb_span chunks, uint64_t dropped);

@@ -75,6 +75,12 @@ uint64_t history_last(const struct history *h)
 	return h == NULL ? 0 : h->last;
 }
 
+void history_forget(struct history *h)
+{
+	history_files_forget(&h->files);
+	h->last = 0;
+}
+
 const char *history_folder(const struct history *h)
 {
 	return h->folder;

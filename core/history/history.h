@@ -69,6 +69,8 @@ int history_start(struct history *);
 
 /* The number of the last event that it had when it was opened, 0: none. */
 uint64_t history_last(const struct history *);
+/* What it has is of another store, whose numbers will be given again: it goes. Before it is started. */
+void history_forget(struct history *);
 /* FNV-1a of 64 bits; never 0. [any] */
 uint64_t history_hash(const char *id);
 /* Add an entry, copied; at_ms does not go back much. One thread, the router's. */

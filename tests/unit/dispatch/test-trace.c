@@ -1,6 +1,7 @@
 /* test-trace.c - an event's story: what is told of it wherever it is, and of what it went through. */
 #include "unit/dispatch/lab.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,6 +359,43 @@ static void says_when_it_was_configured_since(void **state)
 	trace_free(&t);
 }
 
+/* The numbers of a store that was deleted are given again. */
+static void of_another_store(void **state)
+{
+	struct lab *lab = lab_of(state);
+	lab_start(lab, RELAXED);
+	for (int i = 0; i < 5; i++)
+		emit(lab, "old", "ok");
+	lab_wait(lab, 2000);
+	lab_stop(lab);
+	struct lab *other = lab_new();
+	other->history = lab->history;
+	history_close(lab->history);
+	open_history(other);
+	lab->history = NULL;
+	assert_int_equal(history_last(other->history), 5);
+	lab_start(other, RELAXED);
+	emit(other, "new", "ok");
+	expect(other, 0, "in/new journal: r+ [r s0 ok/1 = settled]");
+	struct history *history = other->history;
+	lab_free(other);
+	history_close(history);
+}
+
+static void cannot_be_read(void **state)
+{
+	struct lab *lab = lab_of(state);
+	struct trace t;
+	lab_start(lab, RELAXED);
+	emit(lab, "a", "ok");
+	nftw("history", folder_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	file_write("history", "is no folder");
+	assert_int_equal(trace_find(&lab->d->router, at_once, NULL, 1, &t), 0);
+	assert_int_equal(t.n, 1);
+	assert_int_equal(t.history_failed, -ENOTDIR);
+	trace_free(&t);
+}
+
 static void without_a_history(void **state)
 {
 	struct lab *lab = lab_of(state);
@@ -393,6 +431,8 @@ int main(void)
 		TEST(past_the_memory_by_the_id_alone),
 		TEST(unknown_is_nothing),
 		TEST(says_when_it_was_configured_since),
+		TEST(of_another_store),
+		TEST(cannot_be_read),
 		TEST(without_a_history),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
