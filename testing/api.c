@@ -44,7 +44,7 @@ void pb_event_free(struct pb_event *ev)
 int pb_event_set(struct pb_event *ev, const char *name, const char *value)
 {
 	ledger_check(ev, "pb_event_set():");
-	return call_fails(PBT_EVENT_SET) ? -ENOMEM : event_set(ev, name, value);
+	return call_fails(PBT_EVENT_SET) ? -ENOMEM : instance_event_set(ev, name, value);
 }
 
 int pb_event_set_time(struct pb_event *ev, int64_t ms)

@@ -58,6 +58,7 @@ static void emission_free(struct emission *e)
 {
 	emission_clear(e);
 	free(e->events);
+	free(e->firsts);
 	free(e->units);
 }
 
@@ -90,6 +91,7 @@ static void add_unit(struct emission *e, struct pb_event *const evs[], size_t n,
 	if (e->n_events + n > e->events_room) {
 		e->events_room = (e->n_events + n) * 2;
 		e->events = xrealloc(e->events, e->events_room, sizeof(struct pb_event *));
+		e->firsts = xrealloc(e->firsts, e->events_room, sizeof(const char *));
 	}
 	if (e->n_units == e->units_room) {
 		e->units_room = e->units_room * 2 + 16;
@@ -113,9 +115,9 @@ static struct pb_event *take_over(struct feed *f, struct pb_event *ev)
 	ledger_take(ev, self, "pb_emit():");
 	struct pb_event *copy = event_copy(ev, event_body(ev));
 	char id[ID_TEXT_SIZE];
-	event_unref(ev);
-	if (copy == NULL)
+	if (copy == NULL || event_set_key(copy, event_key(ev)) < 0)
 		misuse(NULL, "out of memory");
+	event_unref(ev);
 	if (event_id(copy)[0] == '\0') {
 		instance_new_id(self, id);
 		event_set(copy, "id", id);
@@ -219,15 +221,16 @@ int feed_commit(struct feed *f)
 	f->closed = open;
 	pthread_mutex_lock(&host->lock);
 	int result = outcome(f);
-	if (result == 0)
+	int64_t now = clock_mono(&host->clock.clock);
+	if (result == 0) {
 		store_marks(f->store, f->closed.marks);
+		store_look(f->store, &f->closed, pb_int(&f->in->self, "dedupe"), now);
+	}
 	pthread_mutex_unlock(&host->lock);
 	settle(f, result);
 	pthread_mutex_lock(&host->lock);
-	if (result == 0) {
-		store_add(f->store, f->closed.events, f->closed.n_events);
-		f->closed.n_events = 0;
-	}
+	if (result == 0)
+		store_add(f->store, &f->closed, now);
 	pthread_cond_broadcast(&host->changed);
 	pthread_mutex_unlock(&host->lock);
 	emission_clear(&f->closed);
@@ -357,14 +360,16 @@ const char *pb_receipt_id(const struct pb_receipt *receipt, size_t i)
 {
 	if (i >= receipt->unit->n)
 		return "";
-	return event_id(receipt->emission->events[receipt->unit->first + i]);
+	size_t at = receipt->unit->first + i;
+	const struct emission *e = receipt->emission;
+	return receipt->outcome == PB_ACCEPTED && e->firsts[at] != NULL ? e->firsts[at] :
+	       event_id(e->events[at]);
 }
 
 bool pb_receipt_duplicate(const struct pb_receipt *receipt, size_t i)
 {
-	(void)receipt;
-	(void)i;
-	return false;	/* `dedupe` is the core's: here everything is stored */
+	return i < receipt->unit->n && receipt->outcome == PB_ACCEPTED &&
+	       receipt->emission->firsts[receipt->unit->first + i] != NULL;
 }
 
 const char *pb_receipt_reason(const struct pb_receipt *receipt)

@@ -25,6 +25,7 @@ struct unit {
 
 struct emission {
 	struct pb_event **events;
+	const char **firsts;		/* one an event: the id of the one that it repeats, or NULL */
 	size_t n_events, events_room, bytes;
 	struct unit *units;
 	size_t n_units, units_room;
@@ -37,6 +38,7 @@ struct store {
 	char *source;
 	struct mark *marks;
 	struct pb_event **events;
+	int64_t *when;			/* each was committed: the host's clock */
 	size_t n, room, emitted;
 };
 
@@ -81,8 +83,11 @@ struct mark *mark_find(struct mark *, const char *key);
 /* Set it in the list, {NULL, 0} as removed. */
 void mark_set(struct mark **, const char *key, struct pb_span value);
 void marks_free(struct mark **);
-/* Called with the lock held; `events` become the store's. */
-void store_add(struct store *, struct pb_event *const events[], size_t n);
+/* Called with the lock held. Which of the emission are repeats, of what was stored within `dedupe` ms or of one
+ * before them: e->firsts. */
+void store_look(const struct store *, const struct emission *, int64_t dedupe, int64_t now);
+/* The others become the store's, and the emission has none any more. */
+void store_add(struct store *, struct emission *, int64_t now);
 void store_marks(struct store *, const struct mark *);
 
 #endif

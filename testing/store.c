@@ -63,19 +63,56 @@ void stores_free(struct pbt_host *host)
 			event_unref(s->events[i]);
 		marks_free(&s->marks);
 		free(s->events);
+		free(s->when);
 		free(s->source);
 		free(s);
 	}
 }
 
-void store_add(struct store *s, struct pb_event *const events[], size_t n)
+/* A key that was set, else an id that was set, which is one's within a source. */
+static bool same_name(const struct pb_event *a, const struct pb_event *b)
 {
-	if (s->n + n > s->room) {
-		s->room = (s->n + n) * 2;
+	struct pb_span key = event_key(a), other = event_key(b);
+	if (key.data != NULL || other.data != NULL)
+		return key.data != NULL && other.data != NULL && key.len == other.len &&
+		       memcmp(key.data, other.data, key.len) == 0;
+	return !event_id_is_ours(a) && !event_id_is_ours(b) &&
+	       strcmp(event_id(a), event_id(b)) == 0 && strcmp(event_source(a), event_source(b)) == 0;
+}
+
+static const char *find_first(const struct store *s, const struct emission *e, size_t i, int64_t since)
+{
+	for (size_t k = s->n; k > 0 && s->when[k - 1] > since; k--)
+		if (same_name(s->events[k - 1], e->events[i]))
+			return event_id(s->events[k - 1]);
+	for (size_t k = 0; k < i; k++)
+		if (e->firsts[k] == NULL && same_name(e->events[k], e->events[i]))
+			return event_id(e->events[k]);
+	return NULL;
+}
+
+void store_look(const struct store *s, const struct emission *e, int64_t dedupe, int64_t now)
+{
+	for (size_t i = 0; i < e->n_events; i++)
+		e->firsts[i] = dedupe > 0 ? find_first(s, e, i, now - dedupe) : NULL;
+}
+
+void store_add(struct store *s, struct emission *e, int64_t now)
+{
+	if (s->n + e->n_events > s->room) {
+		s->room = (s->n + e->n_events) * 2;
 		s->events = xrealloc(s->events, s->room, sizeof(struct pb_event *));
+		s->when = xrealloc(s->when, s->room, sizeof *s->when);
 	}
-	for (size_t i = 0; i < n; i++)
-		s->events[s->n++] = events[i];
+	for (size_t i = 0; i < e->n_events; i++) {
+		if (e->firsts[i] != NULL) {
+			event_unref(e->events[i]);
+			continue;
+		}
+		s->when[s->n] = now;
+		s->events[s->n++] = e->events[i];
+	}
+	e->n_events = 0;
 }
 
 void store_marks(struct store *s, const struct mark *marks)

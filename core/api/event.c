@@ -1,8 +1,6 @@
 /* event.c - events, as plugins make and change them; what is made of one. */
 #include "event/event.h"
 
-#include <string.h>
-
 #include "api/api.h"
 #include "event/json.h"
 #include "event/scan.h"
@@ -24,10 +22,7 @@ void pb_event_free(struct pb_event *ev)
 
 int pb_event_set(struct pb_event *ev, const char *name, const char *value)
 {
-	int failed = event_set(ev, name, value);
-	if (failed == 0 && strcmp(name, "id") == 0)
-		event_set_id_ours(ev, false);
-	return failed;
+	return instance_event_set(ev, name, value);
 }
 
 int pb_event_set_key(struct pb_event *ev, struct pb_span key)

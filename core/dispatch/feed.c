@@ -114,9 +114,7 @@ static void complete(struct feed *f, struct pb_event *ev)
 	event_set_origin(ev, f->number);
 	if (event_id(ev)[0] == '\0') {		/* no event is without one */
 		char id[ID_TEXT_SIZE];
-		pthread_mutex_lock(&f->self.lock);
-		id_new(&f->self.ids, clock_wall(f->self.env->clock), id);
-		pthread_mutex_unlock(&f->self.lock);
+		instance_new_id(&f->self, id);
 		event_set(ev, "id", id);
 	}
 	if (event_source(ev)[0] == '\0')

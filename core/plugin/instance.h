@@ -92,6 +92,8 @@ void instance_check(const struct config_instance *, const struct pb_plugin *, st
 
 /* A fresh id. [any] */
 void instance_new_id(struct pb_self *, char id[static ID_TEXT_SIZE]);
+/* As pb_event_set(): an id that is set is the sender's. */
+int instance_event_set(struct pb_event *, const char *name, const char *value);
 /* As pb_event_new(), pb_event_copy() and pb_render(). [any] */
 struct pb_event *instance_event_new(struct pb_self *, struct pb_span body);
 struct pb_event *instance_event_copy(struct pb_self *, const struct pb_event *from, struct pb_span body);

@@ -1,6 +1,7 @@
 /* making.c - what an instance makes: ids, events, texts of templates. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "event/event.h"
 #include "event/template.h"
@@ -48,6 +49,14 @@ struct pb_event *instance_event_copy(struct pb_self *self, const struct pb_event
 	if (ev == NULL)
 		errno = ENOMEM;
 	return ev;
+}
+
+int instance_event_set(struct pb_event *ev, const char *name, const char *value)
+{
+	int failed = event_set(ev, name, value);
+	if (failed == 0 && strcmp(name, "id") == 0)
+		event_set_id_ours(ev, false);
+	return failed;
 }
 
 char *instance_render(const struct pb_self *self, const char *option, const struct pb_event *ev,

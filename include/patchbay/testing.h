@@ -173,7 +173,7 @@ bool pbt_wait_emitted(struct pbt_instance *, size_t n, int64_t ms) PBT_MUST;
 bool pbt_wait_stored(struct pbt_instance *, size_t n, int64_t ms) PBT_MUST;
 size_t pbt_n_emitted(struct pbt_instance *);
 size_t pbt_n_stored(struct pbt_instance *);
-/* The i-th of what was stored. */
+/* The i-th of what was stored. What was seen before within the section's `dedupe` is not. */
 const struct pb_event *pbt_stored(struct pbt_instance *, size_t i);
 /* Wait until it sleeps in pb_wait() with nothing to wake it: what was to be done is done. Then
  * *timeout (or NULL) is how long it is going to, -1 without end. Not for a source with a

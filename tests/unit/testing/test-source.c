@@ -2,6 +2,7 @@
 #include "unit/testing/tool.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static int set_up(void **state)
@@ -337,6 +338,54 @@ static void settled_may_emit(void **state)
 	assert_memory_equal(pb_event_body(pbt_stored(in, 1)).data, "more", 4);
 }
 
+/* An event under a key, or an id; "first" or "repeat", as its receipt says. */
+static const char *emit_named(struct tool *t, const char *key, const char *id)
+{
+	struct pb_event *ev = pb_event_new(t->self, (struct pb_span){ "x", 1 });
+	pb_event_set(ev, "type", "t");
+	if (key != NULL)
+		pb_event_set_key(ev, (struct pb_span){ key, strlen(key) });
+	if (id != NULL)
+		pb_event_set(ev, "id", id);
+	pb_emit(t->self, &ev, 1, NULL, NULL);
+	pb_commit(t->self);
+	return t->duplicate ? "repeat" : "first";
+}
+
+static int emit_repeats(struct tool *t)
+{
+	char id[64];
+	tool_must(strcmp(emit_named(t, "k", NULL), "first") == 0);
+	snprintf(id, sizeof id, "%s", t->id);
+	tool_must(strcmp(emit_named(t, "k", NULL), "repeat") == 0 && strcmp(t->id, id) == 0);
+	tool_must(strcmp(emit_named(t, "l", NULL), "first") == 0);
+	tool_must(strcmp(emit_named(t, NULL, NULL), "first") == 0);
+	tool_must(strcmp(emit_named(t, NULL, "i"), "first") == 0);
+	tool_must(strcmp(emit_named(t, NULL, "i"), "repeat") == 0);
+	return 0;
+}
+
+static int emit_again(struct tool *t)
+{
+	tool_must(strcmp(emit_named(t, "k", NULL), "first") == 0);
+	return tool_wait(t);
+}
+
+static void a_repeat_is_stored_once(void **state)
+{
+	tool_hooks.run = emit_repeats;
+	struct pbt_instance *in = pbt_open(*state, "[source s]\ndedupe = 1m");
+	pbt_start(in);
+	assert_true(pbt_wait_ended(in, PBT_LONG, NULL));
+	assert_int_equal(pbt_n_stored(in), 4);
+	pbt_advance(*state, 60000);
+	tool_hooks.run = emit_again;
+	pbt_start(in);
+	assert_true(pbt_wait_asleep(in, PBT_LONG, NULL));
+	assert_int_equal(pbt_n_emitted(in), 7);
+	assert_int_equal(pbt_n_stored(in), 5);
+}
+
 static int emit_much(struct tool *t)
 {
 	static char body[600 * 1024];
@@ -377,6 +426,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_returns_is_called_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stop_can_meet_an_emission, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(settled_may_emit, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_repeat_is_stored_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_mebibyte_commits_by_itself, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

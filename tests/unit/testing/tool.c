@@ -64,6 +64,7 @@ static void tool_settled(void *state, void *token, const struct pb_receipt *rece
 	struct tool *t = state;
 	t->settled++;
 	t->outcome = pb_receipt_outcome(receipt);
+	t->duplicate = pb_receipt_duplicate(receipt, 0);
 	snprintf(t->reason, sizeof t->reason, "%s", pb_receipt_reason(receipt));
 	snprintf(t->id, sizeof t->id, "%s", pb_receipt_id(receipt, 0));
 	if (tool_hooks.settled != NULL)

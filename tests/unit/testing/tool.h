@@ -14,6 +14,7 @@ struct tool {
 	struct pb_self *self;
 	int settled;			/* calls */
 	enum pb_outcome outcome;	/* of the last */
+	bool duplicate;
 	char reason[64], id[64];
 };
 
