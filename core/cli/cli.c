@@ -23,7 +23,8 @@ static const struct cli_command commands[] = {
 	  "Logs to standard error; SIGTERM stops it, SIGHUP is `patchbay reload`.\n",
 	  NULL },
 	{ "check", "check", "check the configuration",
-	  "Prints every error and warning; nothing when all is right. Opens and changes nothing.\n",
+	  "Prints every error and warning; nothing when all is right. Opens and changes nothing. Warns if\n"
+	  "the running daemon has something to deliver by a route or to a sink that is not there.\n",
 	  cli_check },
 	{ "dead", "dead list|show|replay|purge [ID]", "list, show, replay or purge dead letters",
 	  "  list     one line each; show: with response, attributes and body\n"

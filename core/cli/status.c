@@ -55,7 +55,7 @@ static void print_daemon(const struct view *v, const json_t *daemon)
 	const char *refused = answer_text(daemon, "refused");
 	if (*refused != '\0') {
 		char text[160];
-		snprintf(text, sizeof text, "configuration of %s: that of %s was REFUSED",
+		snprintf(text, sizeof text, "configuration of %s, a reload was REFUSED at %s",
 			 answer_text(daemon, "loaded"), refused);
 		fputs("; ", stdout);
 		tone_print(stdout, TONE_BAD, text, v->colour);

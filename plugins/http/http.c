@@ -216,7 +216,7 @@ static const struct pb_option options[] = {
 	  .help = "The path that takes events; others are answered with 404." },
 	{ .name = "token", .type = PB_SECRET, .value = "",
 	  .help = "The bearer token that senders must show; unset: anybody may send. "
-		  "It is read at start; a new one counts after a restart." },
+		  "A new one counts after a reload." },
 	{ .name = "event", .type = PB_STRING, .value = "json:event",
 	  .help = "Where an event's type comes from: json:FIELD of the body, header:NAME, or "
 		  "a fixed type (type:TYPE when it has a colon in it). The request's body is the "

@@ -115,6 +115,9 @@ def test_a_removed_sink_leaves_dead_letters_that_can_be_replayed(engine):
     bay = engine(HTTP + sink("keep", options=FAST) + sink(options="retry = 1h", route="second"))
     failing = bay.post(answer="retry ok")
     bay.wait_lane(stragglers=1)
+    bay.daemon.configure(written(bay.folder, HTTP + sink("keep", options=FAST)))
+    done = bay.daemon.command("check")
+    assert done.returncode == 0 and "route second to sink out, which is not here: 1 deliveries" in done.stderr
     reload(bay, HTTP + sink("keep", options=FAST))
     bay.daemon.wait_log("'second out'.* has left the configuration: 1 deliveries")
     done = bay.daemon.command("dead", "list", "--json")
