@@ -10,6 +10,9 @@
 #include "dispatch/router.h"
 #include "dispatch/sender.h"
 
+/* One that may have many out is tried with a few first: thousands that are dead would have all of theirs. */
+#define FIRST_OUT 8
+
 static void probe_due(struct timer *t)
 {
 	struct outlet *o = CONTAINER_OF(t, struct outlet, timer);
@@ -23,9 +26,10 @@ static void rate_due(struct timer *t)
 	router_pump(o->router, o);
 }
 
-static struct breaker make_breaker(const struct options *options)
+static struct breaker make_breaker(const struct options *options, bool async)
 {
 	return (struct breaker){
+		.ramp = async ? FIRST_OUT : 0,
 		.failures_max = (unsigned)options_int(options, "breaker_failures"),
 		.first_pause = options_int(options, "breaker_pause"),
 		.longest_pause = options_int(options, "breaker_max_pause"),
@@ -52,7 +56,7 @@ void outlet_init(struct outlet *o, struct config_instance *in, struct plugin_use
 		.max_in_flight = (size_t)options_int(in->options, "max_in_flight"),
 		.max_response = (size_t)options_int(in->options, "max_response"),
 		.timer = { .fire = probe_due }, .rate_timer = { .fire = rate_due },
-		.breaker = make_breaker(in->options),
+		.breaker = make_breaker(in->options, sink->submit != NULL),
 		.stand = {
 			.failing_since = SINK_WORKS,
 			.disable_after = options_int(in->options, "disable_after"),
