@@ -227,11 +227,24 @@ void lane_push_waiting(struct lane *lane, const struct pb_event *ev, const struc
 	timer_sooner(&lane->router->timers, &lane->timer, slot->after);
 }
 
+static uint64_t watermark(const struct lane *lane, const struct slot *first)
+{
+	if (first != NULL && !lane->from_rows)
+		return first->seq;
+	return lane->live ? lane->router->next : lane->next;
+}
+
 uint64_t lane_watermark(const struct lane *lane)
 {
-	if (lane->head != NULL && !lane->from_rows)
-		return lane->head->seq;
-	return lane->live ? lane->router->next : lane->next;
+	return watermark(lane, lane->head);
+}
+
+uint64_t lane_watermark_saved(const struct lane *lane)
+{
+	const struct slot *first = lane->head;
+	while (first != NULL && first->state == SLOT_SAVING)
+		first = first->next;
+	return watermark(lane, first);
 }
 
 bool lane_has_room(const struct lane *lane)

@@ -141,6 +141,8 @@ void lane_rewire(struct lane *, struct route *, struct outlet *);
 const char *lane_sink(const struct lane *);
 /* All before it are settled. */
 uint64_t lane_watermark(const struct lane *);
+/* What it is once the open batch is on disk, in which all rows are that slots wait for: both go in one. */
+uint64_t lane_watermark_saved(const struct lane *);
 /* Can the window take another event? */
 bool lane_has_room(const struct lane *);
 /* A slot for the event at the end of the window (READY, or FILTERING). Takes a reference. */

@@ -145,7 +145,7 @@ static void put_marks(struct router *r, struct state_batch *to)
 
 static void put_lane(struct lane *lane, struct state_batch *to, bool all)
 {
-	uint64_t mark = lane->yield_next != 0 ? lane->yield_next : lane_watermark(lane);
+	uint64_t mark = lane->yield_next != 0 ? lane->yield_next : lane_watermark_saved(lane);
 	bool wanted = all || lane->unsaved || mark - lane->saved > FOLLOW_MAX ||
 		      (lane->old != NULL && mark >= lane->old->until);
 	if (!wanted)
