@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/step.h"
 #include "dispatch/alarms.h"
+#include "dispatch/damaged.h"
 #include "dispatch/keys.h"
 #include "dispatch/trail.h"
 #include "event/codec.h"
@@ -274,7 +275,10 @@ static int ready_lane(struct lane *lane, uint64_t first)
 	}
 	if (lane->next < first)
 		lane->next = first;
+	uint64_t damaged = state_damaged(r->state);
 	int failed = rows_each_straggler(r->state, lane->number, 0, count_straggler, lane);
+	if (failed == 0 && state_damaged(r->state) > damaged)
+		failed = damaged_mend(lane, count_straggler, lane);
 	return failed == 0 ? rows_each_dead(r->state, lane->number, 0, count_dead, lane) : failed;
 }
 
@@ -316,6 +320,17 @@ static void begin_meta(struct start *st)
 		  (unsigned long long)stat.next_seq - 1);
 }
 
+/* A journal of another time, or without its end: its numbers go on after those that the state knows. */
+static void tell_times(const struct router *r)
+{
+	struct journal_stat stat;
+	journal_stat(r->journal, &stat);
+	if (journal_pos_cmp(stat.end, r->meta.applied) < 0)
+		log_error("THE JOURNAL ENDS BEFORE WHAT THE STATE KNOWS: it is older, or another, or its end is damaged. "
+			  "What it lacks of the events before %llu is lost, unless it was delivered",
+			  (unsigned long long)r->meta.applied_seq);
+}
+
 static int read_meta(struct start *st)
 {
 	struct router *r = st->r;
@@ -326,6 +341,7 @@ static int read_meta(struct start *st)
 		return failed == -ENOENT ? 0 : failed;
 	if (r->meta.kept_below > r->kept_below)
 		r->kept_below = r->meta.kept_below;
+	tell_times(r);
 	if (!r->meta.clean)
 		log_info("the last run did not end cleanly: what was in flight is delivered again");
 	return 0;
@@ -442,6 +458,8 @@ bool recover_run(struct recover *rec, struct pb_error *err)
 	if (failed == -ENOSPC)
 		error_add(err, NULL, "no space to save the state, which must be told of new sources, sinks or "
 			  "routes before they begin: free some, or start once without them");
+	else if (failed == -EBADMSG)
+		error_add(err, NULL, "a row of the state that a start needs is damaged: `patchbay store repair` mends it");
 	else if (failed < 0)
 		error_add(err, NULL, "cannot read or bring up the state: %s", strerror(-failed));
 	names_free(&st.names);

@@ -104,6 +104,17 @@ static void say_made_up(struct segmented *j, uint64_t number, const char *name)
 		log_warn("journal: %s/%s: damaged header; known by its first block", j->folder, name);
 }
 
+/* Segments go from the oldest on: one that is missing in between was lost. */
+static void tell_missing(const struct segmented *j, uint64_t number, uint64_t first_seq)
+{
+	char name[SEGMENT_NAME_SIZE];
+	uint64_t next = j->newest->header.number + 1;
+	segment_name(next, name);
+	if (number > next)
+		log_error("journal: %s/%s is missing, %llu segments in all: their events, before %llu, are lost", j->folder,
+			  name, (unsigned long long)(number - next), (unsigned long long)first_seq);
+}
+
 /* Take one more segment, of which nothing but the header is known yet. */
 static int load_segment(struct segmented *j, uint64_t number, struct pb_error *error)
 {
@@ -123,6 +134,7 @@ static int load_segment(struct segmented *j, uint64_t number, struct pb_error *e
 	if (r < 0)
 		return leave_out(j, number, name, file, r, error);
 	if (j->n > 0 && !j->read_only) {
+		tell_missing(j, number, header.first_seq);
 		files_close_file(j->files, j->newest->file);
 		j->newest->file = -1;
 	}

@@ -241,37 +241,53 @@ void segments_index(struct segmented *j, struct segment *s, uint64_t seq, uint64
 	pthread_mutex_unlock(&j->lock);
 }
 
-/* Take the oldest segment off the list if nobody needs it. */
-static struct segment *take_oldest(struct segmented *j, uint64_t seq, struct journal_pos pos)
+/* The oldest segment, if nobody needs it. It stays on the list until its file is gone. */
+static struct segment *oldest_unneeded(struct segmented *j, uint64_t seq, struct journal_pos pos)
 {
+	pthread_mutex_lock(&j->lock);
 	struct segment *s = j->segments[0];
-	if (j->n < 2 || j->segments[1]->header.first_seq > seq)
-		return NULL;
-	if (journal_pos_cmp((struct journal_pos){ s->header.number, s->end }, pos) > 0)
-		return NULL;
+	bool needed = j->n < 2 || j->segments[1]->header.first_seq > seq ||
+		      journal_pos_cmp((struct journal_pos){ s->header.number, s->end }, pos) > 0;
+	pthread_mutex_unlock(&j->lock);
+	return needed ? NULL : s;
+}
+
+static void take_oldest(struct segmented *j)
+{
+	pthread_mutex_lock(&j->lock);
+	struct segment *s = j->segments[0];
 	j->n--;
 	memmove(j->segments, j->segments + 1, j->n * sizeof(struct segment *));
 	j->bytes -= s->end;
-	return s;
+	pthread_mutex_unlock(&j->lock);
+	segment_free(s, j->files);
+}
+
+static int remove_oldest(struct segmented *j, const struct segment *s)
+{
+	char name[SEGMENT_NAME_SIZE];
+	segment_name(s->header.number, name);
+	step_at("trim: to be removed");
+	int r = files_remove(j->files, name);
+	step_at("trim: removed, folder not synced");
+	if (r == 0 || r == -ENOENT) {
+		take_oldest(j);
+		return 0;
+	}
+	if (!j->trim_failed)
+		log_error("journal: %s/%s: cannot be removed, tried again: %s", j->folder, name, strerror(-r));
+	j->trim_failed = true;
+	return r;
 }
 
 int segments_trim(struct journal *journal, uint64_t seq, struct journal_pos pos)
 {
 	struct segmented *j = segmented_of(journal);
 	int gone = 0, r = 0;
-	while (r == 0) {
-		pthread_mutex_lock(&j->lock);
-		struct segment *s = take_oldest(j, seq, pos);
-		pthread_mutex_unlock(&j->lock);
-		if (s == NULL)
-			break;
-		char name[SEGMENT_NAME_SIZE];
-		segment_name(s->header.number, name);
-		step_at("trim: to be removed");
-		r = files_remove(j->files, name);
-		step_at("trim: removed, folder not synced");
-		segment_free(s, j->files);
-		gone++;
+	struct segment *s;
+	while (r == 0 && (s = oldest_unneeded(j, seq, pos)) != NULL) {
+		r = remove_oldest(j, s);
+		gone += r == 0;
 	}
 	if (gone > 0 && r == 0)
 		r = files_sync_folder(j->files);

@@ -42,6 +42,7 @@ struct segmented {
 	struct files *files;
 	struct journal_options options;
 	bool read_only;		/* nothing on disk changes */
+	bool trim_failed;	/* and that was said */
 	struct journal_reading reading;	/* who is told, when read_only */
 
 	pthread_mutex_t lock;	/* guards from here … */

@@ -69,12 +69,14 @@ bool lmdb_row_is_whole(struct lmdb *l, enum state_table table, MDB_val key, MDB_
 	const char *bytes = value.mv_data;
 	if (value.mv_size >= 4 && get_le32(bytes) == row_crc(table, key, bytes + 4, value.mv_size - 4))
 		return true;
-	atomic_fetch_add_explicit(&l->damaged, 1, memory_order_relaxed);
+	uint64_t met = atomic_fetch_add_explicit(&l->damaged, 1, memory_order_relaxed) + 1;
 	if (l->reading.damaged != NULL) {
 		l->reading.damaged(l->reading.arg, table, span_of(key.mv_data, key.mv_size));
 		return false;
 	}
-	log_error("state: %s: damaged row in %s", l->folder, state_table_name(table));
+	if ((met & (met - 1)) == 0)	/* each is met again and again */
+		log_error("state: %s: damaged row in %s; damaged rows were met %llu times; `patchbay store repair` mends "
+			  "them", l->folder, state_table_name(table), (unsigned long long)met);
 	return false;
 }
 
