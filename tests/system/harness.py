@@ -307,7 +307,7 @@ class Nginx(Process):
     CONFIG = """
         worker_processes 1; daemon off; master_process off; pid %(dir)s/nginx.pid;
         error_log %(dir)s/nginx.err warn;
-        events { worker_connections 1024; }
+        worker_rlimit_nofile 8192; events { worker_connections 8192; }
         http {
             client_body_temp_path %(dir)s/nginx.body; proxy_temp_path %(dir)s/nginx.proxy;
             fastcgi_temp_path %(dir)s/nginx.f; uwsgi_temp_path %(dir)s/nginx.u;
