@@ -137,7 +137,7 @@ struct pbt_host *host_of(const struct pb_self *self)
 	return host;
 }
 
-static void say(const struct pb_self *who, struct buf *to, const char *fmt, va_list args)
+static void PB_PRINTF(3, 0) say(const struct pb_self *who, struct buf *to, const char *fmt, va_list args)
 {
 	buf_add_str(to, "patchbay-testing: ");
 	if (who != NULL)

@@ -6,8 +6,8 @@
 
 #include "testing/host.h"
 
-static void add_line(struct buf *log, enum pb_level level, const struct pb_self *self, const char *fmt,
-		     va_list args)
+static void PB_PRINTF(4, 0) add_line(struct buf *log, enum pb_level level,
+				     const struct pb_self *self, const char *fmt, va_list args)
 {
 	static const char *const names[] = { "error", "warning", "info", "debug" };
 	size_t before = log->len;

@@ -286,7 +286,7 @@ unsigned pb_delivery_attempt(const struct pb_delivery *d)
 	return d->attempt;
 }
 
-static char *reason_of(const struct pb_self *self, const char *fmt, va_list args)
+static char *PB_PRINTF(2, 0) reason_of(const struct pb_self *self, const char *fmt, va_list args)
 {
 	struct buf text = BUF_INIT(REASON_MAX);
 	buf_vprintf(&text, fmt, args);
