@@ -497,6 +497,77 @@ static void a_removed_lane_leaves_nothing_behind(void **state)
 	expect_rest(lab);
 }
 
+/* What is held goes on in its order, whatever the sink's order is now; what comes later is in the new one. */
+static void reloaded_to(struct lab *lab, const char *ini, const char *at_once, const char *then)
+{
+	lab_start(lab, KEYED);
+	emit(lab, "a1", "a", "hold");
+	emit(lab, "a2", "a", "ok");
+	expect_seen(lab, "a1/1 ");
+	assert_true(lab_reload(lab, ini));
+	emit(lab, "a3", "a", "ok");
+	expect_seen(lab, at_once);
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_settle(lab);
+	expect_seen(lab, then);
+	expect_rest(lab);
+}
+
+static void reloaded_to_no_order(void **state)
+{
+	reloaded_to(*state, FREE, "a3/1 ", "a2/1 ");
+}
+
+static void reloaded_to_another_key(void **state)
+{
+	reloaded_to(*state, SINK "order_by = type\n" ROUTE, "a3/1 ", "a2/1 ");
+}
+
+static void reloaded_to_strict_order(void **state)
+{
+	reloaded_to(*state, SINK "order = strict\n" ROUTE, "", "a2/1 a3/1 ");
+}
+
+static void reloaded_to_have_keys(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, SINK "order = strict\n" ROUTE);
+	emit(lab, "a1", "a", "retry");
+	emit(lab, "a2", "a", "ok");
+	expect_seen(lab, "a1/1 ");
+	assert_true(lab_reload(lab, KEYED));
+	emit(lab, "b1", "b", "hold");
+	emit(lab, "b2", "b", "ok");
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 13000);
+	expect_seen(lab, "a2/1 b1/1 a1/2 ");
+	lab_answer(lab, 0, 0, PB_OK);
+	lab_settle(lab);
+	expect_seen(lab, "b2/1 ");
+	expect_rest(lab);
+}
+
+/* The lane leaves, and comes back before all of it is dead: rows that were not yet are still in order. */
+static void a_lane_that_comes_back(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "first", "a", "retry");
+	emit_many(lab, "a", "a", "ok", 20);
+	lab_wait(lab, 1000);
+	lab->sinks[0].seen[0] = '\0';
+	assert_true(lab_reload(lab, HEAD "[sink s1]\nplugin = script_async\n[route q]\nto = s1\n"));
+	assert_true(lab_reload(lab, KEYED));
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 14000);
+	uint64_t dead = the_lane(lab)->dead;
+	if (dead == 0)
+		expect_all_in_order(lab, "a", 20);
+	else
+		assert_int_equal(dead, 21);
+	expect_rest(lab);
+}
+
 static uint64_t hash_of(const char *order_by, const char *body)
 {
 	char name[64];
@@ -545,6 +616,8 @@ int main(void)
 		T(at_the_limit_of_keys_all_wait), T(a_dead_one_lets_the_next_go),
 		T(a_sink_that_was_disabled_goes_on), T(a_parked_one_probes), T(filters_keep_the_order),
 		T(parked_events_outlive_their_segment), T(a_removed_lane_leaves_nothing_behind),
+		T(reloaded_to_no_order), T(reloaded_to_another_key), T(reloaded_to_strict_order),
+		T(reloaded_to_have_keys), T(a_lane_that_comes_back),
 		cmocka_unit_test(a_key_is_an_attribute_or_a_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
