@@ -14,6 +14,22 @@ static const struct column columns[] = {
 	{ "WHY", false }, { NULL, false },
 };
 
+/* Why it is as it is: what an operator said, or what its receiver does. */
+static void add_why(struct table *t, const json_t *sink, bool enabled)
+{
+	char span[HUMAN_SIZE], why[400];
+	uint64_t failing = answer_count(sink, "failing_ms");
+	const char *failure = answer_text(sink, "last_failure");
+	span_format((int64_t)failing, span);
+	if (!enabled)
+		snprintf(why, sizeof why, "%s", answer_text(sink, "why"));
+	else if (failing > 0)
+		snprintf(why, sizeof why, "fails for %s: %s", span, failure);
+	else
+		snprintf(why, sizeof why, "%s", failure);
+	table_add(t, TONE_PLAIN, why);
+}
+
 static void add_sink(void *arg, const json_t *sink)
 {
 	struct table *t = arg;
@@ -29,7 +45,7 @@ static void add_sink(void *arg, const json_t *sink)
 	table_add_count(t, dead > 0 ? TONE_BAD : TONE_PLAIN, dead);
 	table_add_count(t, TONE_PLAIN, answer_count(sink, "purged"));
 	table_add(t, TONE_PLAIN, enabled ? "" : answer_text(sink, "since"));
-	table_add(t, TONE_PLAIN, answer_text(sink, "why"));
+	add_why(t, sink, enabled);
 }
 
 static int run_list(const struct cli *cli)

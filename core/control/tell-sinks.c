@@ -10,10 +10,11 @@
 static json_t *sink_object(const struct sink_status *st)
 {
 	json_t *since = st->since_ms > 0 ? reply_date(st->since_ms) : json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "type", "sink", "name", st->name, "plugin", st->plugin,
 			 "mode", sink_mode_name(st->mode), "state", st->state, "since", since,
-			 "why", reply_text(st->why), "failing_ms", reply_count((uint64_t)st->failing_ms),
+			 "why", reply_text(st->why), "last_failure", reply_text(st->failure),
+			 "failing_ms", reply_count((uint64_t)st->failing_ms),
 			 "behind", reply_count(st->behind), "stragglers", reply_count(st->stragglers),
 			 "dead", reply_count(st->dead), "purged", reply_count(st->purged),
 			 "in_flight", reply_count(st->in_flight));

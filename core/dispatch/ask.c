@@ -60,6 +60,7 @@ static void list_sinks(struct inbox_call *call)
 			.failing_ms = sink_failing(o), .in_flight = o->in_flight,
 		};
 		memcpy(st->why, o->stand.why, sizeof o->stand.why);
+		memcpy(st->failure, o->reason, sizeof o->reason);
 		add_lanes(st, o);
 	}
 }

@@ -57,6 +57,7 @@ struct sink_status {
 	int64_t failing_ms;		/* so long it has done nothing but fail, 0: it does not */
 	uint64_t behind, stragglers, dead, purged, in_flight;
 	char why[256];			/* of the mode */
+	char failure[256];		/* the present one, "": it delivers */
 };
 /* All sinks, in the order of the configuration; the list is the caller's to free(). 0 or -EAGAIN. */
 int dispatch_sinks(struct dispatch *, struct sink_status **list, size_t *n);

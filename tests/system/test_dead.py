@@ -225,3 +225,22 @@ def test_usage(engine):
     bay.start()
     assert "there is no sink nobody" in run(bay, "sink", "disable", "nobody", expect=1).stderr
     assert "there is no reason bad" in run(bay, "dead", "list", "--reason", "bad", expect=1).stderr
+
+
+def test_a_sink_that_fails_says_why(engine):
+    bay = engine(HTTP + sink(options="retry = 1h, 1h"))
+    bay.post(answer="retry")
+
+    def row():
+        return json.loads(run(bay, "sink", "list", "--json").stdout)
+
+    wait_until(lambda: row()["failing_ms"] > 0)
+    assert row()["last_failure"] == "told to say retry" and row()["why"] == ""
+    table = run(bay, "sink", "list").stdout
+    assert "fails for" in table and ": told to say retry" in table
+    run(bay, "sink", "disable", "out", "--reason", "on holiday")
+    table = run(bay, "sink", "list").stdout
+    assert "on holiday" in table and "told to say retry" not in table
+    run(bay, "sink", "enable", "out")
+    bay.post(answer="ok")
+    wait_until(lambda: row()["last_failure"] == "")
