@@ -196,7 +196,7 @@ static bool open_engine(struct daemon *d)
 		.instance = { .clock = &clock_system, .metrics = &d->metrics,
 			      .max_event = (size_t)options_int(core, "max_event") },
 		.journal = d->journal, .state = d->state, .history = d->history,
-		.max_size = (uint64_t)options_int(core, "max_size"),
+		.keep = config_keep(core), .max_size = (uint64_t)options_int(core, "max_size"),
 		.memory = (size_t)options_int(core, "memory"),
 		.shutdown_ms = options_int(core, "shutdown_timeout"),
 		.wake = wake,

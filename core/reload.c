@@ -15,7 +15,7 @@
 #include "event/json.h"
 #include "plugin/checked.h"
 
-static const char *const live[] = { "include", "log_level", "memory", "shutdown_timeout" };
+static const char *const live[] = { "include", "keep", "log_level", "memory", "shutdown_timeout" };
 
 static enum pb_level level_of(const struct options *core)
 {
@@ -59,12 +59,13 @@ static bool take(struct reloader *rl, struct config *now, struct report *report,
 	const struct options *core = now->core;
 	size_t memory = (size_t)options_int(core, "memory");
 	int64_t shutdown_ms = options_int(core, "shutdown_timeout");
+	struct keep keep = config_keep(core);
 	config_each_core_change(now, *rl->config, warn_restart, &(struct warning){ now, report });
 	enum pb_level level = level_of(core);
 	swap_core(now, *rl->config);
 	bool taken = dispatch_reload(rl->dispatch, now, *rl->config, rl->loader, report, changes);
 	if (taken) {
-		dispatch_limits(rl->dispatch, memory, shutdown_ms);
+		dispatch_limits(rl->dispatch, memory, shutdown_ms, &keep);
 		log_level(level);
 		*rl->config = now;
 	} else {

@@ -52,6 +52,18 @@ static const struct cli_command commands[] = {
 	  "all of it is printed, the old configuration stays, and the exit status is 1. Prints the\n"
 	  "sections that were added, changed or removed.\n",
 	  cli_reload },
+	{ "replay", "replay --to SINK --since TIME", "deliver again to a sink what is kept",
+	  "What the journal still has (option `keep`), with its ids, and by the routes as they are now. What\n"
+	  "is still to be delivered the first time, waits for its next attempt, or is a dead letter, is left\n"
+	  "out. Replayed events go out ahead of what waits, beside it with order = strict.\n"
+	  "  --to NAME          the sink\n"
+	  "  --since TIME       accepted since then: 2026-01-02T03:04:05Z, or how long ago, as 2h\n"
+	  "  --until TIME       accepted before then\n"
+	  "  --route NAME       by that route only\n"
+	  "  --type GLOB        of event types\n"
+	  "  --id ID            that event; then --since is not needed\n"
+	  "  --dry-run          only say how many there are\n",
+	  cli_replay },
 	{ "sink", "sink list | disable|enable|drain NAME", "list, disable, enable or drain sinks",
 	  "  disable  give it nothing more; its events stay in the store, over restarts too\n"
 	  "  drain    deliver what is there and take nothing new, which stays in the store\n"

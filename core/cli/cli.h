@@ -40,6 +40,7 @@ int cli_check(struct cli *);
 int cli_dead(struct cli *);
 int cli_plugins(struct cli *);
 int cli_reload(struct cli *);
+int cli_replay(struct cli *);
 int cli_sink(struct cli *);
 int cli_status(struct cli *);
 int cli_store(struct cli *);

@@ -21,6 +21,9 @@ const struct pb_option config_core_table[] = {
 	{ "max_size", PB_SIZE, "10GiB", .min = 4 * MIB, .max = INT64_MAX, .help =
 	  "The most that accepted events may take on disk; at the limit senders are told to come "
 	  "back, or sources wait." },
+	{ "keep", PB_STRING, "", .help =
+	  "How long, such as 7d, or how much, such as 2GiB, of what is delivered stays for `patchbay replay`: "
+	  "at most two fifths of max_size, and less when space is short; unset, nothing does." },
 	{ "max_event", PB_SIZE, "16MiB", .min = KIB, .max = GIB, .help =
 	  "The largest body of an event that is accepted." },
 	{ "segment_size", PB_SIZE, "64MiB", .min = MIB, .max = GIB, .help =

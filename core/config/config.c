@@ -41,6 +41,20 @@ static struct section *find_section(const struct config *config, const char *kin
 	return NULL;
 }
 
+static void check_core(const struct options *core, struct report *report)
+{
+	struct keep keep;
+	struct pb_error err;
+	uint64_t most = KEEP_SHARE_MAX((uint64_t)options_int(core, "max_size"));
+	error_init(&err);
+	keep_parse(options_str(core, "keep"), &keep, &err);
+	options_report(core, "patchbay", &err, report);
+	if (keep.bytes > most)
+		report_warning(report, options_place(core, "keep"), "patchbay", "keep",
+			       "is more than two fifths of max_size: not more than %llu MiB are kept",
+			       (unsigned long long)(most >> 20));
+}
+
 static void load_core(struct loading *l, const char *path)
 {
 	char title[] = "patchbay";
@@ -50,6 +64,7 @@ static void load_core(struct loading *l, const char *path)
 	struct section *section = find_section(l->config, title);
 	l->config->core = options_read(section == NULL ? &none : section, config_core_table, NULL,
 				       l->report);
+	check_core(l->config->core, l->report);
 	if (l->plugins->folder != NULL)
 		l->plugins->folder(l->plugins->arg, options_str(l->config->core, "plugin_dir"));
 }
@@ -110,6 +125,16 @@ static void check_common(const struct config_instance *in, const struct describe
 	if (in->kind == CONFIG_SINK && options_int(options, "max_batch") > described->most)
 		error_add(err, "max_batch", "plugin %s takes at most %u at once", in->plugin,
 			  described->most);
+}
+
+struct keep config_keep(const struct options *core)
+{
+	struct keep keep;
+	struct pb_error err;
+	error_init(&err);
+	keep_parse(options_str(core, "keep"), &keep, &err);
+	error_free(&err);
+	return keep;
 }
 
 /* Was a ${…} of it reported when the file was read? */

@@ -10,6 +10,7 @@
 #define CONFIG_CONFIG_H
 
 #include "config/files.h"
+#include "config/keep.h"
 #include "config/options.h"
 #include "config/rate.h"
 #include "config/retry.h"
@@ -80,6 +81,9 @@ struct config_instance *config_instance_read(enum config_kind, struct section *,
 void config_instance_free(struct config_instance *);
 void config_route_free(struct config_route *);
 struct config_instance *config_find(const struct config *, enum config_kind, const char *name);
+
+/* `keep` of a [patchbay] that was found right. */
+struct keep config_keep(const struct options *core);
 
 /* The core's own tables. [patchbay]: state, include, plugin_dir, max_size, max_event,
  * shutdown_timeout, segment_size, log_level, control, … */

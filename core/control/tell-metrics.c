@@ -91,6 +91,8 @@ static const struct plain lane_plain[] = {
 	      "Dead letters given up: by hand, too old, or too many."),
 	PLAIN(lane_status, replayed, "patchbay_lane_dead_replayed_total", "counter",
 	      "Dead letters that were made stragglers again."),
+	PLAIN(lane_status, resent, "patchbay_lane_replayed_total", "counter",
+	      "Kept events that `patchbay replay` made stragglers of."),
 	PLAIN(lane_status, catching_up, "patchbay_lane_catching_up", "gauge",
 	      "1 while the lane reads what it takes from the journal."),
 	PLAIN(lane_status, delivered, "patchbay_lane_delivered_total", "counter",

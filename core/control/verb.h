@@ -41,6 +41,9 @@ void verb_reload_result(struct verb_call *);
 void verb_dead(struct verb_call *);
 void verb_dead_replay(struct verb_call *);
 void verb_dead_purge(struct verb_call *);
+/* "replay": a page of the journal is delivered again to the sink `to`; `route`, `type`, `id`, `since`, `until` (ms) choose, `dry_run`
+ * only counts. {"type":"page",…} with the counts, whether there is `more`, and `at`, to be asked for next. */
+void verb_replay(struct verb_call *);
 /* "trace": where the events with the `id`, or else the one with the number `seq`, are, and what became of them, an object each;
  * then {"type":"history",…}: how far back that goes. */
 void verb_trace(struct verb_call *);

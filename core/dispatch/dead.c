@@ -40,6 +40,21 @@ static struct dead_gone *add_gone(struct router *r, struct lane *lane, struct de
 	return gone;
 }
 
+bool dead_goes(struct router *r, struct delivery_key key)
+{
+	return find_gone(r, key.lane, key.seq) != NULL;
+}
+
+void dead_note_due(struct router *r, struct lane *lane, struct delivery_key key, int64_t due_ms)
+{
+	add_gone(r, lane, key)->due_ms = due_ms;
+}
+
+bool dead_is_full(const struct router *r)
+{
+	return HASH_COUNT(r->gone) >= GONE_MAX;
+}
+
 static void replay(struct router *r, struct lane *lane, struct delivery_key key, const struct dead_row *row)
 {
 	int64_t due = router_wall(r);
@@ -48,7 +63,7 @@ static void replay(struct router *r, struct lane *lane, struct delivery_key key,
 	}, -1);
 	lane->stragglers++;
 	lane->replayed++;
-	add_gone(r, lane, key)->due_ms = due;
+	dead_note_due(r, lane, key, due);
 	step_at("dead: replay gathered");
 }
 
@@ -94,7 +109,7 @@ void dead_change(struct router *r, struct dead_change *c)
 {
 	assert(c->n <= DEAD_CHANGE_MAX);
 	for (size_t i = 0; i < c->n && !c->full; i++) {
-		c->full = HASH_COUNT(r->gone) >= GONE_MAX;
+		c->full = dead_is_full(r);
 		if (!c->full)
 			change_one(r, c, c->keys[i]);
 	}

@@ -39,6 +39,12 @@ int dead_find(struct router *, dead_caller *, const struct dead_filter *, struct
 void dead_change(struct router *, struct dead_change *);
 /* Will the row go, and no straggler take its place? */
 bool dead_is_purged(struct router *, uint32_t lane, uint64_t seq);
+/* Does a row of it go, or become a straggler's, with a save that is not on disk yet? */
+bool dead_goes(struct router *, struct delivery_key);
+/* A straggler that is due has come into `open`, where the state has no row of it yet: it is looked at when it is on disk. */
+void dead_note_due(struct router *, struct lane *, struct delivery_key, int64_t due_ms);
+/* Is more on its way than may be? */
+bool dead_is_full(const struct router *);
 /* One more died on the lane: its sink may have too many. */
 void dead_added(struct lane *);
 /* A save is on disk: what it replayed is due. */

@@ -80,6 +80,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	pthread_mutex_init(&d->readers, NULL);
 	router_init(r, env->instance.clock, env->journal, env->state, env->memory);
 	r->max_size = env->max_size;
+	r->retain.keep = env->keep;
 	r->commit = &d->commit;
 	r->history = env->history;
 	r->alarms = &d->alarms;

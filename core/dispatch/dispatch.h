@@ -12,6 +12,7 @@
 #define DISPATCH_DISPATCH_H
 
 #include "config/config.h"
+#include "config/keep.h"
 #include "dispatch/ending.h"
 #include "dispatch/status.h"
 #include "journal/journal.h"
@@ -29,6 +30,7 @@ struct dispatch_env {
 	struct journal *journal;
 	struct state *state;
 	struct history *history;	/* what becomes of each event goes there; NULL: nowhere */
+	struct keep keep;		/* of what is delivered */
 	uint64_t max_size;		/* bytes that the store may have, 0: no limit */
 	size_t memory;			/* bytes of committed events kept for the router */
 	struct ending ending;		/* of the process, on an I/O error */

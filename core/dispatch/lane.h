@@ -123,6 +123,7 @@ struct lane {
 	size_t n_held;			/* slots of the window HELD */
 	uint64_t stragglers, dead;	/* rows */
 	uint64_t purged, replayed;	/* dead letters, since the start */
+	uint64_t resent;		/* kept events that were replayed, likewise */
 	uint64_t delivered, retried, filtered;
 	uint64_t died[DEAD_REASONS];	/* since the start */
 	char *title;			/* "route sink" */

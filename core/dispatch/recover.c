@@ -347,6 +347,11 @@ static int read_meta(struct start *st)
 	return 0;
 }
 
+static bool keeps(const struct router *r)
+{
+	return r->retain.keep.ms > 0 || r->retain.keep.bytes > 0;
+}
+
 static int free_space(struct start *st)
 {
 	struct known *k, *next;
@@ -411,7 +416,7 @@ static int read_state(struct start *st)
 		failed = names_read(&st->names, r->state, 0, &r->open.batch);
 	if (failed == 0)
 		failed = uptime_restore(&r->uptime, r->state, r->next, router_now(r));
-	if (failed == 0)
+	if (failed == 0 && !keeps(r))
 		failed = free_space(st);
 	if (failed < 0)
 		return failed;
@@ -446,6 +451,8 @@ static int run(struct start *st)
 	watermarks_init(&r->watermarks, r->n_numbers);
 	step_at("recover: state not brought up");
 	failed = save_now(r, false);
+	if (failed == -ENOSPC && keeps(r) && (failed = free_space(st)) == 0)
+		failed = save_now(r, false);
 	step_at("recover: state brought up");
 	/* The saver tries again, and says so; but the journal must not speak of numbers that nobody knows. */
 	return failed == -ENOSPC && !st->names.given ? 0 : failed;

@@ -430,17 +430,20 @@ struct limits_call {
 	struct inbox_call call;
 	struct router *router;
 	size_t memory;
+	const struct keep *keep;
 };
 
 static void set_limits(struct inbox_call *call)
 {
 	struct limits_call *lc = (struct limits_call *)call;
 	inbox_limit(&lc->router->inbox, lc->memory);
+	lc->router->retain.keep = *lc->keep;
+	lc->router->space_due = true;
 }
 
-void dispatch_limits(struct dispatch *d, size_t memory, int64_t shutdown_ms)
+void dispatch_limits(struct dispatch *d, size_t memory, int64_t shutdown_ms, const struct keep *keep)
 {
-	struct limits_call lc = { .call.run = set_limits, .router = &d->router, .memory = memory };
+	struct limits_call lc = { .call.run = set_limits, .router = &d->router, .memory = memory, .keep = keep };
 	d->env.shutdown_ms = shutdown_ms;
 	dispatch_on_router(d, &lc.call);
 }

@@ -19,7 +19,7 @@
 bool dispatch_reload(struct dispatch *, struct config *now, struct config *old, struct loader *, struct report *,
 		     struct config_changes *changes);
 /* What can change while it runs does: `now` is the configuration's [patchbay]. Main thread. */
-void dispatch_limits(struct dispatch *, size_t memory, int64_t shutdown_ms);
+void dispatch_limits(struct dispatch *, size_t memory, int64_t shutdown_ms, const struct keep *);
 
 /* For reload.c and reload-switch.c: everything that runs after the barrier, in the order of the configuration. */
 struct reload {

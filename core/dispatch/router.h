@@ -15,6 +15,7 @@
 #include "dispatch/dead.h"
 #include "dispatch/lane.h"
 #include "dispatch/outlet.h"
+#include "dispatch/retain.h"
 #include "dispatch/saver.h"
 #include "dispatch/seen.h"
 #include "dispatch/timeline.h"
@@ -64,6 +65,7 @@ struct save {
 	size_t n_waiters, room;
 	struct journal_pos applied;
 	bool yields;			/* lanes move on once this is saved */
+	bool replays;			/* it has rows that need events which lanes are past */
 	uint64_t seen_until;		/* keys of events before it are in it, or were saved */
 	uint64_t trim_seq;		/* segments below it may go once this is saved; 0: none */
 	bool piece;			/* it has a piece of what is put into `kept`; the next one may follow */
@@ -132,6 +134,7 @@ struct router {
 	uint64_t max_size;		/* of the store: bytes, 0: no limit */
 	uint64_t grown;			/* the journal's, when space was looked at last */
 	struct yield yield;
+	struct retain retain;
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */
 	struct seen_keys seen;		/* shared with the sources and the commit */
@@ -261,7 +264,7 @@ void save_last(struct router *);
  * that goes with the next save. Not while one is under way: it would move rows while they are counted. */
 void space_turn(struct router *);
 /* At start, `lanes` being all that ever were: give up the segments that the state, as it is on disk, needs no more. It
- * may be they that leave no space to save it. 0 or -errno. */
+ * may be they that leave no space to save it. 0 or -errno. With `keep`, only when there is none. */
 int space_start(struct router *, const uint32_t lanes[], size_t n);
 /* quota.c: what gives way when the store grows, in order; then space_turn(). Not while a save is under way. */
 void space_look(struct router *);

@@ -257,7 +257,7 @@ static void release(struct router *r, struct save *s)
 	s->n_waiters = 0;
 	if (s->yields)
 		yield_saved(r);
-	s->yields = false;
+	s->yields = s->replays = false;
 	seen_saved(&r->seen, s->seen_until);
 	space_saved(r, s->trim_seq, s->applied);
 	dead_saved(r);

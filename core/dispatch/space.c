@@ -193,7 +193,7 @@ void space_turn(struct router *r)
 	struct journal_stat stat;
 	journal_stat(r->journal, &stat);
 	if (r->start_unsaved || stat.oldest_end_seq == 0 || r->open.piece || r->open.trim_seq != 0 ||
-	    needed_from(r) < stat.oldest_end_seq)
+	    needed_from(r) < stat.oldest_end_seq || retain_holds(r, &stat))
 		return;
 	size_t lanes = r->n_lanes + r->n_removed + 1;
 	struct count_pass p = { .r = r, .end = stat.oldest_end_seq };

@@ -74,7 +74,7 @@ static void add_lane(struct status *st, const struct lane *lane)
 		.route = lane->route->config->name, .sink = lane->outlet->config->name,
 		.number = lane->number, .watermark = mark, .behind = st->journal.next_seq - mark,
 		.waiting = lane->count, .stragglers = lane->stragglers, .dead = lane->dead,
-		.purged = lane->purged, .replayed = lane->replayed,
+		.purged = lane->purged, .replayed = lane->replayed, .resent = lane->resent,
 		.delivered = lane->delivered, .retried = lane->retried, .filtered = lane->filtered,
 		.oldest_ms = backlog_age(since, router_wall(lane->router)),
 		.catching_up = !lane->live,

@@ -28,6 +28,7 @@ struct lane_status {
 	uint64_t waiting;	/* of them in memory: queued, in flight, or waiting in place */
 	uint64_t stragglers, dead;
 	uint64_t purged, replayed;	/* dead letters, since the start */
+	uint64_t resent;		/* kept events that were replayed, likewise */
 	uint64_t delivered, retried, filtered;
 	uint64_t died[DEAD_REASONS];
 	int64_t oldest_ms;	/* age of what was accepted first and is not settled; -1: nothing waits */

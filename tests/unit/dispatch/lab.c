@@ -324,7 +324,7 @@ static void fill_env(struct lab *lab)
 			      .max_event = 1 << 20 },
 		.journal = journal_simulated(lab->journal_disk, &lab->journal_options),
 		.state = state_simulated(lab->state_disk), .history = lab->history,
-		.max_size = lab->journal_options.max_size,
+		.keep = config_keep(lab->config->core), .max_size = lab->journal_options.max_size,
 		.memory = 1 << 20, .ending = { end, lab }, .shutdown_ms = 1000,
 		.on_router = on_router,
 	};
