@@ -1,96 +1,11 @@
 /* test-keys.c - order_by: what has the same key goes out one after another, and nothing else waits for it. */
-#include "unit/dispatch/lab.h"
+#include "unit/dispatch/keys-lab.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/span.h"
 #include "dispatch/keys.h"
-#include "event/event.h"
 #include "state/rows.h"
-
-#define HEAD "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\n"
-#define SINK HEAD "[sink s0]\nplugin = script_async\nretry = 10s, 10s, 10s, 10s\nbreaker_failures = 0\n"
-#define ROUTE "[route r]\nto = s0\n"
-#define KEYED SINK "order_by = subject\n" ROUTE
-#define FREE SINK ROUTE
-
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
-/* An event of its own type, so that what a sink has seen says which it was; `key` may be NULL. */
-static void emit(struct lab *lab, const char *type, const char *key, const char *body)
-{
-	struct feed *f = lab->d->feeds[0];
-	struct pb_event *ev = pb_event_new(&f->self, span_str(body));
-	pb_event_set(ev, "type", type);
-	if (key != NULL)
-		pb_event_set(ev, "subject", key);
-	assert_int_equal(feed_emit(f, &ev, 1, NULL, (void *)type), 0);
-	feed_commit(f);
-	lab_settle(lab);
-}
-
-/* Many of one key: "TYPE0", "TYPE1", … */
-static void emit_many(struct lab *lab, const char *type, const char *key, const char *body, int n)
-{
-	for (int i = 0; i < n; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "%s%d", type, i);
-		emit(lab, name, key, body);
-	}
-}
-
-static void expect_seen(struct lab *lab, const char *seen)
-{
-	assert_string_equal(lab->sinks[0].seen, seen);
-	lab->sinks[0].seen[0] = '\0';
-}
-
-/* "TYPE0/1 TYPE1/1 …", and nothing else of that type. */
-static void expect_all_in_order(struct lab *lab, const char *type, int n)
-{
-	const char *at = lab->sinks[0].seen, *found;
-	char name[32];
-	for (int i = 0; i < n; i++) {
-		snprintf(name, sizeof name, "%s%d/1 ", type, i);
-		found = strstr(at, name);
-		if (found == NULL)
-			fail_msg("%s is not where it belongs: %s", name, lab->sinks[0].seen);
-		at = found + strlen(name);
-	}
-	snprintf(name, sizeof name, "%s%d/", type, n);
-	assert_null(strstr(lab->sinks[0].seen, name));
-}
-
-static struct lane *the_lane(struct lab *lab)
-{
-	return lab_lane(lab, "r s0");
-}
-
-/* All is settled, and nothing is remembered of any key. */
-static void expect_rest(struct lab *lab)
-{
-	struct lane *lane = the_lane(lab);
-	lab_wait(lab, 3000);
-	assert_int_equal(lane->stragglers, 0);
-	assert_int_equal(lane->count, 0);
-	assert_int_equal(lane->n_loose, 0);
-	assert_int_equal(lane->n_held, 0);
-	assert_null(lane->keys);
-	assert_null(lane->keys_first);
-}
 
 static void one_of_a_key_is_out_at_once(void **state)
 {
@@ -233,44 +148,6 @@ static void order_is_kept_through_catching_up(void **state)
 	expect_rest(lab);
 }
 
-static void a_crash_loses_no_order(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, KEYED);
-	emit(lab, "a1", "a", "retry");
-	emit(lab, "a2", "a", "ok");
-	lab_wait(lab, 1000);
-	emit(lab, "a3", "a", "ok");
-	lab_wait(lab, 1000);
-	expect_seen(lab, "a1/1 ");
-	lab_crash(lab);
-	lab_start(lab, KEYED);
-	emit(lab, "a4", "a", "ok");
-	emit(lab, "b1", "b", "ok");
-	lab_wait(lab, 2000);
-	expect_seen(lab, "b1/1 ");
-	lab->sinks[0].always = "ok";
-	lab_wait(lab, 13000);
-	expect_seen(lab, "a1/2 a2/1 a3/1 a4/1 ");
-	expect_rest(lab);
-}
-
-/* Nothing but the journal is on disk. */
-static void a_crash_before_any_row(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, KEYED);
-	emit(lab, "a1", "a", "retry");
-	emit(lab, "a2", "a", "ok");
-	lab_crash(lab);
-	lab_start(lab, KEYED);
-	expect_seen(lab, "a1/1 ");
-	lab->sinks[0].always = "ok";
-	lab_wait(lab, 13000);
-	expect_seen(lab, "a1/2 a2/1 ");
-	expect_rest(lab);
-}
-
 /* One held in memory is on its way to being parked when a later one is read from its row. */
 static void parked_behind_one_that_was_fetched(void **state)
 {
@@ -298,65 +175,6 @@ static void parked_behind_one_that_was_fetched(void **state)
 	lab->sinks[0].always = "ok";
 	lab_wait(lab, 1000);
 	expect_seen(lab, "a2/1 a3/1 ");
-	expect_rest(lab);
-}
-
-/* A hung event holds the watermark back: rows are ahead of it at the start, and nothing of them is sent out of turn. */
-static void rows_ahead_of_the_watermark(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, KEYED);
-	emit(lab, "hung", NULL, "hold");
-	emit(lab, "a0", "a", "ok");
-	emit(lab, "a1", "a", "retry");
-	emit(lab, "a2", "a", "ok");
-	lab_wait(lab, 300);
-	assert_int_equal(the_lane(lab)->stragglers, 2);
-	lab_crash(lab);
-	lab->sinks[0].seen[0] = '\0';
-	lab_start(lab, KEYED);
-	lab_settle(lab);
-	expect_seen(lab, "hung/1 a0/1 ");
-	lab->sinks[0].always = "ok";
-	lab_wait(lab, 13000);
-	expect_seen(lab, "a1/2 a2/1 ");
-	lab_answer(lab, 0, 0, PB_OK);
-	expect_rest(lab);
-}
-
-/* What was parked under the old option goes out all the same. */
-static void the_option_taken_away(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, KEYED);
-	emit(lab, "a1", "a", "retry");
-	emit(lab, "a2", "a", "ok");
-	emit(lab, "a3", "a", "ok");
-	lab_wait(lab, 1000);
-	lab_stop(lab);
-	lab_start(lab, FREE);
-	emit(lab, "a4", "a", "ok");
-	expect_seen(lab, "a4/1 ");
-	lab->sinks[0].always = "ok";
-	lab_wait(lab, 13000);
-	expect_seen(lab, "a1/2 a2/1 a3/1 ");
-	expect_rest(lab);
-}
-
-static void a_strict_sink_takes_over(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, KEYED);
-	emit(lab, "hung", NULL, "hold");
-	emit(lab, "a1", "a", "retry");
-	emit(lab, "a2", "a", "ok");
-	lab_wait(lab, 300);
-	lab_crash(lab);
-	lab->sinks[0].always = "ok";
-	lab->sinks[0].seen[0] = '\0';
-	lab_start(lab, SINK "order = strict\n" ROUTE);
-	lab_wait(lab, 20000);
-	expect_seen(lab, "hung/1 a1/2 a2/1 ");
 	expect_rest(lab);
 }
 
@@ -481,93 +299,6 @@ static void parked_events_outlive_their_segment(void **state)
 	assert_int_equal(rows_get_kept(lab->env.state, 2, NULL, NULL), -ENOENT);
 }
 
-static void a_removed_lane_leaves_nothing_behind(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, KEYED);
-	emit(lab, "a1", "a", "retry");
-	emit_many(lab, "a", "a", "ok", 5);
-	lab_wait(lab, 1000);
-	lab_stop(lab);
-	lab_start(lab, HEAD "[sink s1]\nplugin = script_async\n[route q]\nto = s1\n");
-	lab_wait(lab, 3000);
-	assert_int_equal(lab->d->router.removed_dead, 6);
-	lab_stop(lab);
-	lab_start(lab, KEYED);
-	expect_rest(lab);
-}
-
-/* What is held goes on in its order, whatever the sink's order is now; what comes later is in the new one. */
-static void reloaded_to(struct lab *lab, const char *ini, const char *at_once, const char *then)
-{
-	lab_start(lab, KEYED);
-	emit(lab, "a1", "a", "hold");
-	emit(lab, "a2", "a", "ok");
-	expect_seen(lab, "a1/1 ");
-	assert_true(lab_reload(lab, ini));
-	emit(lab, "a3", "a", "ok");
-	expect_seen(lab, at_once);
-	lab_answer(lab, 0, 0, PB_OK);
-	lab_settle(lab);
-	expect_seen(lab, then);
-	expect_rest(lab);
-}
-
-static void reloaded_to_no_order(void **state)
-{
-	reloaded_to(*state, FREE, "a3/1 ", "a2/1 ");
-}
-
-static void reloaded_to_another_key(void **state)
-{
-	reloaded_to(*state, SINK "order_by = type\n" ROUTE, "a3/1 ", "a2/1 ");
-}
-
-static void reloaded_to_strict_order(void **state)
-{
-	reloaded_to(*state, SINK "order = strict\n" ROUTE, "", "a2/1 a3/1 ");
-}
-
-static void reloaded_to_have_keys(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, SINK "order = strict\n" ROUTE);
-	emit(lab, "a1", "a", "retry");
-	emit(lab, "a2", "a", "ok");
-	expect_seen(lab, "a1/1 ");
-	assert_true(lab_reload(lab, KEYED));
-	emit(lab, "b1", "b", "hold");
-	emit(lab, "b2", "b", "ok");
-	lab->sinks[0].always = "ok";
-	lab_wait(lab, 13000);
-	expect_seen(lab, "a2/1 b1/1 a1/2 ");
-	lab_answer(lab, 0, 0, PB_OK);
-	lab_settle(lab);
-	expect_seen(lab, "b2/1 ");
-	expect_rest(lab);
-}
-
-/* The lane leaves, and comes back before all of it is dead: rows that were not yet are still in order. */
-static void a_lane_that_comes_back(void **state)
-{
-	struct lab *lab = *state;
-	lab_start(lab, KEYED);
-	emit(lab, "first", "a", "retry");
-	emit_many(lab, "a", "a", "ok", 20);
-	lab_wait(lab, 1000);
-	lab->sinks[0].seen[0] = '\0';
-	assert_true(lab_reload(lab, HEAD "[sink s1]\nplugin = script_async\n[route q]\nto = s1\n"));
-	assert_true(lab_reload(lab, KEYED));
-	lab->sinks[0].always = "ok";
-	lab_wait(lab, 14000);
-	uint64_t dead = the_lane(lab)->dead;
-	if (dead == 0)
-		expect_all_in_order(lab, "a", 20);
-	else
-		assert_int_equal(dead, 21);
-	expect_rest(lab);
-}
-
 static uint64_t hash_of(const char *order_by, const char *body)
 {
 	char name[64];
@@ -611,13 +342,10 @@ int main(void)
 		T(one_of_a_key_is_out_at_once), T(what_fails_holds_back_its_key_alone),
 		T(several_fail_in_a_row), T(many_keys_fail_side_by_side),
 		T(a_hot_key_does_not_fill_the_window), T(what_is_held_as_a_whole_gets_no_rows),
-		T(order_is_kept_through_catching_up), T(a_crash_loses_no_order), T(a_crash_before_any_row),
-		T(parked_behind_one_that_was_fetched), T(rows_ahead_of_the_watermark), T(the_option_taken_away), T(a_strict_sink_takes_over),
+		T(order_is_kept_through_catching_up), T(parked_behind_one_that_was_fetched),
 		T(at_the_limit_of_keys_all_wait), T(a_dead_one_lets_the_next_go),
-		T(a_sink_that_was_disabled_goes_on), T(a_parked_one_probes), T(filters_keep_the_order),
-		T(parked_events_outlive_their_segment), T(a_removed_lane_leaves_nothing_behind),
-		T(reloaded_to_no_order), T(reloaded_to_another_key), T(reloaded_to_strict_order),
-		T(reloaded_to_have_keys), T(a_lane_that_comes_back),
+		T(a_sink_that_was_disabled_goes_on), T(a_parked_one_probes),
+		T(filters_keep_the_order), T(parked_events_outlive_their_segment),
 		cmocka_unit_test(a_key_is_an_attribute_or_a_field),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
