@@ -177,7 +177,8 @@ struct covered *lane_find_covered(const struct lane *lane, uint64_t seq)
 
 bool lane_takes_up(const struct lane *lane, uint64_t seq)
 {
-	return lane_find_covered(lane, seq) != NULL;
+	const struct covered *c = lane_find_covered(lane, seq);
+	return c != NULL && c->due_ms >= 0;	/* a dead letter may have been replayed since */
 }
 
 void lane_pass_covered(struct lane *lane, const struct covered *c)
