@@ -119,13 +119,14 @@ static bool highest(void *arg, uint32_t lane, uint64_t watermark)
 	return true;
 }
 
-/* The number that the next event must have at least, by what the state says. */
-static uint64_t taken_seq(struct state *state)
+/* What the state knows: which numbers are taken, and whether the last run ended in order. */
+static void ask_state(struct state *state, struct journal_options *limits)
 {
 	struct meta_row meta;
-	uint64_t seq = rows_get_meta(state, &meta) == 0 ? meta.applied_seq : 0;
-	rows_each_lane(state, highest, &seq);
-	return seq;
+	bool known = rows_get_meta(state, &meta) == 0;
+	limits->next_seq = known ? meta.applied_seq : 0;
+	limits->unsure = !known || !meta.clean;
+	rows_each_lane(state, highest, &limits->next_seq);
 }
 
 /* The state first: it knows which numbers are taken, also when the journal has gone missing. */
@@ -136,7 +137,7 @@ static bool open_parts(struct daemon *d, const char *state, const char *journal,
 	if (d->state == NULL)
 		return false;
 	step_at("start: state opened");
-	limits.next_seq = taken_seq(d->state);
+	ask_state(d->state, &limits);
 	d->journal = journal_open(journal, &limits, err);
 	step_at("start: journal opened");
 	return d->journal != NULL;

@@ -89,6 +89,8 @@ struct journal_options {
 	uint64_t spare;		/* bytes of the disk that an append leaves free: the state's, a segment's header; 0: its
 				 * end is only met by writing */
 	uint64_t next_seq;	/* the next event gets at least this number: what the state knows to be taken; may be 0 */
+	bool unsure;		/* the last run did not end in order: a sync may have failed, after which the cache still shows
+				 * what the disk does not have; so the last block is written once more */
 };
 
 /* Open or make the journal in `folder` (made 0700 when missing). Recovers: cuts a torn tail, sets broken

@@ -83,6 +83,43 @@ uint64_t medium_used(const struct journal_disk *d)
 	return bytes;
 }
 
+static bool is_lost(const struct sim_file *file, uint64_t at)
+{
+	return at / SECTOR < file->n_lost && file->lost[at / SECTOR];
+}
+
+void medium_written(struct sim_file *file, uint64_t from, uint64_t to)
+{
+	for (uint64_t i = from / SECTOR; i < file->n_lost && i * SECTOR < to; i++)
+		file->lost[i] = false;
+}
+
+void medium_sync(struct sim_file *file)
+{
+	struct image *to = &file->synced, *from = &file->cached;
+	medium_resize(to, from->len);
+	for (uint64_t at = 0; at < from->len; at += SECTOR) {
+		uint64_t left = from->len - at;
+		if (!is_lost(file, at))
+			memcpy(to->data + at, from->data + at, left < SECTOR ? (size_t)left : SECTOR);
+	}
+}
+
+void medium_sync_failed(struct journal_disk *d, struct sim_file *file)
+{
+	struct image *to = &file->synced, *from = &file->cached;
+	medium_write_back(d, file);
+	size_t n = (size_t)((from->len + SECTOR - 1) / SECTOR);
+	file->lost = xrealloc(file->lost, n > file->n_lost ? n : file->n_lost + 1, sizeof *file->lost);
+	for (; file->n_lost < n; file->n_lost++)
+		file->lost[file->n_lost] = false;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t at = (uint64_t)i * SECTOR, end = at + SECTOR < from->len ? at + SECTOR : from->len;
+		if (to->len < end || memcmp(to->data + at, from->data + at, (size_t)(end - at)) != 0)
+			file->lost[i] = true;
+	}
+}
+
 void medium_write_back(struct journal_disk *d, struct sim_file *file)
 {
 	struct image *to = &file->synced, *from = &file->cached;
@@ -90,7 +127,7 @@ void medium_write_back(struct journal_disk *d, struct sim_file *file)
 		medium_resize(to, from->len);
 	for (uint64_t at = 0; at < to->len && at < from->len; at += SECTOR) {
 		uint64_t left = (to->len < from->len ? to->len : from->len) - at;
-		if (random_next(d) % 2 == 0)
+		if (random_next(d) % 2 == 0 && !is_lost(file, at))
 			memcpy(to->data + at, from->data + at, left < SECTOR ? (size_t)left : SECTOR);
 	}
 }
@@ -128,6 +165,7 @@ static void drop_content(struct sim_file *file)
 		return;
 	free(file->cached.data);
 	free(file->synced.data);
+	free(file->lost);
 	*file = (struct sim_file){ .gone = true };
 }
 
@@ -146,6 +184,7 @@ static void file_free(struct sim_file *file)
 	free(file->synced_name);
 	free(file->cached.data);
 	free(file->synced.data);
+	free(file->lost);
 	free(file);
 }
 
@@ -162,6 +201,7 @@ void medium_power_on(struct journal_disk *d)
 		free(file->name);
 		file->name = xstrdup(file->synced_name);
 		medium_copy(&file->cached, &file->synced);
+		file->n_lost = 0;
 		d->all[n++] = file;
 	}
 	d->n = n;

@@ -18,6 +18,8 @@ struct sim_file {
 	char *name;		/* NULL: has none any more */
 	char *synced_name;	/* after a crash; NULL: none */
 	struct image cached, synced;
+	bool *lost;		/* by sector: a sync failed, and the cache takes it for clean all the same */
+	size_t n_lost;
 	unsigned open;
 	bool gone;		/* for good: its place may be another's */
 };
@@ -61,6 +63,12 @@ void medium_settle_names(struct journal_disk *);
 uint64_t medium_used(const struct journal_disk *);
 /* Some sectors of what is cached become durable, and perhaps the length does. */
 void medium_write_back(struct journal_disk *, struct sim_file *);
+/* A sync fails: of what is not durable by now nothing becomes so until it is written again. */
+void medium_sync_failed(struct journal_disk *, struct sim_file *);
+/* All becomes durable but what a failed sync has lost. */
+void medium_sync(struct sim_file *);
+/* These bytes were written: they are not lost any more. */
+void medium_written(struct sim_file *, uint64_t from, uint64_t to);
 /* The machine dies. */
 void medium_crash(struct journal_disk *);
 /* Every change passes here when all but its durability is done: 0, or -EIO from a dead machine. */

@@ -13,6 +13,8 @@
 #include "base/step.h"
 #include "journal/window.h"
 
+#define CHUNK 65536
+
 struct listing {
 	uint64_t *numbers;
 	size_t n;
@@ -147,7 +149,8 @@ static int load_segment(struct segmented *j, uint64_t number, struct pb_error *e
 struct scan {
 	struct window window;
 	struct view view;
-	uint64_t good_end;		/* of the last whole block */
+	uint64_t last;			/* where the last whole block begins; 0: there is none */
+	uint64_t good_end;		/* where it ends */
 	uint64_t next_seq;		/* after it */
 	uint64_t seen_seq;		/* after any block whose header is whole: such a number may have been used */
 	struct hole *holes;
@@ -191,6 +194,7 @@ static int scan_newest(struct segmented *j, struct scan *scan)
 		uint64_t size, begin = at;
 		int r = scan_block(j, scan, at, &b, &size);
 		if (r == 0) {
+			scan->last = at;
 			at += size;
 			scan->good_end = at;
 			scan->next_seq = b.first_seq + b.events;
@@ -208,6 +212,23 @@ static int scan_newest(struct segmented *j, struct scan *scan)
 	return 0;
 }
 
+/* Of blocks before it the disk has said that it has them. */
+static int write_last_again(struct segmented *j, const struct scan *scan)
+{
+	unsigned char *chunk = xcalloc(1, CHUNK);
+	int r = 0;
+	for (uint64_t at = scan->last, left; r == 0 && at < scan->good_end; at += CHUNK) {
+		struct iovec part = { .iov_base = chunk };
+		left = scan->good_end - at;
+		r = files_read(j->files, j->newest->file, chunk, left < CHUNK ? (size_t)left : CHUNK, at,
+			       &part.iov_len);
+		if (r == 0)
+			r = files_write(j->files, j->newest->file, &part, 1, at);
+	}
+	free(chunk);
+	return r;
+}
+
 /* After the last whole block is what was being written when the machine or the process died. What is before it may
  * still be in the cache only, when just the process did: it is going to be read and must not go again. */
 static int settle_tail(struct segmented *j, const struct scan *scan)
@@ -223,6 +244,8 @@ static int settle_tail(struct segmented *j, const struct scan *scan)
 		r = files_truncate(j->files, s->file, scan->good_end);
 		step_at("recover: torn end cut, not synced");
 	}
+	if (r == 0 && j->options.unsure && scan->last != 0)
+		r = write_last_again(j, scan);
 	if (r == 0)
 		r = files_sync(j->files, s->file);
 	step_at("recover: newest segment synced");

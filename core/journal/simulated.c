@@ -122,6 +122,7 @@ static int sim_write(struct files *f, int file, struct iovec *parts, size_t n, u
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = write_part(d, &d->all[file]->cached, (struct pb_span){ parts[i].iov_base, parts[i].iov_len },
 			       offset);
+		medium_written(d->all[file], offset, offset + parts[i].iov_len);
 		offset += parts[i].iov_len;
 	}
 	int died = medium_change(d);
@@ -136,9 +137,9 @@ static int sim_sync(struct files *f, int file)
 		return leave(d, r);
 	r = take_failure(d, true);
 	if (r == 0)
-		medium_copy(&d->all[file]->synced, &d->all[file]->cached);
+		medium_sync(d->all[file]);
 	else
-		medium_write_back(d, d->all[file]);
+		medium_sync_failed(d, d->all[file]);
 	return leave(d, r);
 }
 

@@ -202,7 +202,7 @@ struct lab *lab_new(void)
 	lab->journal_disk = journal_disk_new(1);
 	lab->state_disk = state_disk_new();
 	journal_disk_watch(lab->journal_disk, machine_died, lab);
-	lab->journal_options = (struct journal_options){ .max_size = 1 << 30, .segment_size = 1 << 20 };
+	lab->journal_options = (struct journal_options){ .max_size = 1 << 30, .segment_size = 1 << 20, .unsure = true };
 	metrics_init(&lab->metrics);
 	return lab;
 }

@@ -126,7 +126,7 @@ static void run(uint64_t seed)
 {
 	struct model m = {
 		.disk = journal_disk_new(seed), .random = seed,
-		.options = { .max_size = 40000, .segment_size = 3000 },
+		.options = { .max_size = 40000, .segment_size = 3000, .unsure = true },
 	};
 	for (int round = 0; round < ROUNDS; round++) {
 		open_again(&m);
