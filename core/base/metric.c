@@ -9,7 +9,7 @@
 
 void metrics_init(struct metrics *m)
 {
-	*m = (struct metrics){ .lock = PTHREAD_MUTEX_INITIALIZER };
+	*m = (struct metrics){ .lock = PTHREAD_MUTEX_INITIALIZER, .end = &m->first };
 }
 
 void metrics_free(struct metrics *m)
@@ -25,10 +25,9 @@ void metric_set_open(struct metric_set *set, struct metrics *m, const char *kind
 		.in = m, .kind = kind, .instance = instance, .plugin = plugin,
 	};
 	pthread_mutex_lock(&m->lock);
-	struct metric_set **at = &m->first;
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = set;
+	set->at = m->end;
+	*m->end = set;
+	m->end = &set->next;
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -43,12 +42,12 @@ void metric_set_close(struct metric_set *set)
 {
 	struct metrics *m = set->in;
 	pthread_mutex_lock(&m->lock);
-	struct metric_set **at = &m->first;
-	while (*at != set) {
-		assert(*at != NULL);
-		at = &(*at)->next;
-	}
-	*at = set->next;
+	assert(*set->at == set);
+	*set->at = set->next;
+	if (set->next != NULL)
+		set->next->at = set->at;
+	else
+		m->end = set->at;
 	pthread_mutex_unlock(&m->lock);
 
 	for (struct pb_metric *metric = set->first, *next; metric != NULL; metric = next) {

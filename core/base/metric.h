@@ -22,7 +22,7 @@ struct pb_metric {
 };
 
 struct metric_set {
-	struct metric_set *next;
+	struct metric_set *next, **at;	/* what points to it */
 	struct metrics *in;
 	const char *kind, *instance, *plugin;	/* labels: the owner's strings */
 	struct pb_metric *first;
@@ -31,7 +31,7 @@ struct metric_set {
 
 struct metrics {
 	pthread_mutex_t lock;	/* guards the sets' list and each set's */
-	struct metric_set *first;
+	struct metric_set *first, **end;
 };
 
 /* An empty registry. Main thread. */
