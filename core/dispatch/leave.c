@@ -82,6 +82,7 @@ void leave_return(struct lane *lane, struct route *route, struct outlet *outlet,
 	lane->leaving = (struct leaving){ .is = false };
 	lane_rewire(lane, route, outlet);
 	rules_change(lane, NULL, route->rule, barrier);
+	lane_rows_done(lane);		/* they may be dead by now */
 	r->n_behind++;
 	r->catchup_due = true;
 	if (lane->stragglers == 0)
@@ -235,6 +236,7 @@ static void forget(struct lane *lane)
 {
 	struct router *r = lane->router;
 	struct lane **at = &r->dirty;
+	lane->leaving.is = false;
 	rules_passed(lane, ROUTE_PRESENT);
 	rows_del_lane(&r->open.batch, lane->number);
 	save_soon(r);

@@ -142,9 +142,15 @@ void rules_change(struct lane *lane, const struct rule *was, const struct rule *
 	lane->router->save_pending = true;
 }
 
+/* The last one of a lane that leaves says that it takes nothing more, as long as there is anything of it. */
+static bool is_passed(const struct lane *lane, uint64_t watermark)
+{
+	return lane->old != NULL && lane->old->until <= watermark && !(lane->leaving.is && lane->old->next == NULL);
+}
+
 void rules_passed(struct lane *lane, uint64_t watermark)
 {
-	while (lane->old != NULL && lane->old->until <= watermark) {
+	while (is_passed(lane, watermark)) {
 		struct rule *rule = lane->old;
 		rows_del_route(&lane->router->open.batch, lane->number, rule->until);
 		lane->old = rule->next;

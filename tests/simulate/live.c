@@ -70,7 +70,13 @@ static void start(struct life *life)
 	life->lab->given = given;
 	life->lab->unit_settled = settled;
 	life->lab->hook_arg = &life->model;
-	lab_start_only(life->lab, life->story->ini);
+	lab_start_only(life->lab, life->story->inis[life->model.config]);
+	model_started(&life->model);
+}
+
+static size_t sink_index(const struct outlet *o)
+{
+	return (size_t)(o->config->name[1] - '0');
 }
 
 /* What was decided of sinks outlives the process. */
@@ -78,8 +84,8 @@ static void check_modes(const struct life *life)
 {
 	const struct router *r = &life->lab->d->router;
 	for (size_t i = 0; life->modes_known && i < r->n_outlets; i++)
-		expect(r->outlets[i]->stand.mode == life->modes[i], "sink %s was %s and is %s",
-		       r->outlets[i]->config->name, sink_mode_name(life->modes[i]),
+		expect(r->outlets[i]->stand.mode == life->modes[sink_index(r->outlets[i])], "sink %s was %s and is %s",
+		       r->outlets[i]->config->name, sink_mode_name(life->modes[sink_index(r->outlets[i])]),
 		       sink_mode_name(r->outlets[i]->stand.mode));
 }
 
@@ -201,7 +207,7 @@ static void checkpoint(struct life *life)
 		return;
 	model_freeze(&life->model);
 	for (size_t i = 0; i < life->lab->d->router.n_outlets; i++)
-		life->modes[i] = life->lab->d->router.outlets[i]->stand.mode;
+		life->modes[sink_index(life->lab->d->router.outlets[i])] = life->lab->d->router.outlets[i]->stand.mode;
 	life->modes_known = true;
 	for (size_t i = 0; life->model.trace && i < life->lab->d->router.n_lanes; i++) {
 		const struct lane *lane = life->lab->d->router.lanes[i];
@@ -209,6 +215,32 @@ static void checkpoint(struct life *life)
 			(unsigned long long)lane_watermark(lane), (unsigned long long)lane->saved, lane->count,
 			lane->n_loose);
 	}
+}
+
+static void reload(struct life *life, unsigned config, bool hasty)
+{
+	if (!life->story->reloads)
+		return;
+	life->lab->hasty = hasty;
+	if (lab_reload(life->lab, life->story->inis[config]))
+		model_config(&life->model, config);
+	for (size_t i = 0; i < sizeof life->in_flight / sizeof *life->in_flight; i++)
+		life->in_flight[i] = SIZE_MAX;
+}
+
+static void fail_disk(struct life *life, const struct step *s)
+{
+	struct lab *lab = life->lab;
+	if (s->deed == STATE_FULL)
+		state_disk_fail(lab->state_disk, ENOSPC, false);
+	else if (s->deed == POWER)
+		journal_disk_die(lab->journal_disk, s->a + 1);
+	else if (s->deed == POWER_SAVE)
+		state_disk_die(lab->state_disk, s->a != 0);
+	else if (s->deed == BAD_DISK)
+		journal_disk_fail(lab->journal_disk, EIO, s->a != 0);
+	else
+		state_disk_fail(lab->state_disk, EIO, s->a != 0);
 }
 
 static void step(struct life *life, const struct step *s)
@@ -261,20 +293,15 @@ static void step(struct life *life, const struct step *s)
 	case SINK:
 		set_sink(life, s->a, (enum sink_mode)s->b);
 		break;
+	case RELOAD:
+		reload(life, s->a, s->b == 0);
+		break;
 	case STATE_FULL:
-		state_disk_fail(life->lab->state_disk, ENOSPC, false);
-		break;
 	case POWER:
-		journal_disk_die(life->lab->journal_disk, s->a + 1);
-		break;
 	case POWER_SAVE:
-		state_disk_die(life->lab->state_disk, s->a != 0);
-		break;
 	case BAD_DISK:
-		journal_disk_fail(life->lab->journal_disk, EIO, s->a != 0);
-		break;
 	case BAD_STATE:
-		state_disk_fail(life->lab->state_disk, EIO, s->a != 0);
+		fail_disk(life, s);
 		break;
 	default:
 		checkpoint(life);
@@ -334,7 +361,7 @@ void story_live(const struct story *story)
 	life.lab->journal_options.segment_size = 4096;
 	life.lab->fails = true;
 	life.lab->journal_options.max_size = story->max_size;
-	model_init(&life.model, life.lab, story->seed);
+	model_init(&life.model, life.lab, story);
 	start(&life);
 	check_disabled(&life);
 	for (size_t i = 0; i < story->n; i++) {

@@ -37,9 +37,9 @@ void expect(bool right, const char *fmt, ...)
 	_Exit(1);
 }
 
-void model_init(struct model *m, struct lab *lab, uint64_t seed)
+void model_init(struct model *m, struct lab *lab, const struct story *story)
 {
-	*m = (struct model){ .lab = lab, .luck = seed, .trace = getenv("SIMULATE_TRACE") != NULL, .events = xcalloc(MODEL_EVENTS, sizeof *m->events) };
+	*m = (struct model){ .lab = lab, .story = story, .luck = story->seed, .trace = getenv("SIMULATE_TRACE") != NULL, .events = xcalloc(MODEL_EVENTS, sizeof *m->events) };
 }
 
 void model_free(struct model *m)
@@ -57,20 +57,53 @@ size_t model_emit(struct model *m, int source, const struct pb_event *ev)
 	return m->n++;
 }
 
+static void note_durable(struct model *m)
+{
+	const struct router *r = &m->lab->d->router;
+	if (!r->start_unsaved && save_is_done(r, m->config_save))
+		m->configs = 1u << m->config;
+}
+
+void model_config(struct model *m, unsigned config)
+{
+	const struct router *r = &m->lab->d->router;
+	m->configs |= 1u << config;
+	for (size_t at = 0; at < 9; at++) {
+		const struct story_route *was = &m->story->routes[m->config][at / 3];
+		const struct story_route *is = &m->story->routes[config][at / 3];
+		if (was->there && was->to[at % 3] && !(is->there && is->to[at % 3]))
+			m->removed[at] = true;
+	}
+	m->config = config;
+	m->config_save = r->saves + (r->open.batch.n > 0);
+}
+
+void model_started(struct model *m)
+{
+	m->configs |= 1u << m->config;
+	m->config_save = m->lab->d->router.start_unsaved ? m->lab->d->router.saves + 1 : 0;
+}
+
 void model_settled(struct model *m, size_t event, enum pb_outcome outcome)
 {
 	struct model_event *e = &m->events[event];
 	expect(!e->accepted && !e->refused, "event %zu was settled twice", event);
 	e->accepted = outcome == PB_ACCEPTED;
 	e->refused = !e->accepted;
+	note_durable(m);
+	e->configs = m->configs;
+}
+
+/* "rX sY" */
+static size_t title_index(const char *title)
+{
+	return (size_t)(title[1] - '0') * 3 + (size_t)(title[4] - '0');
 }
 
 static size_t lane_index(const struct model *m, const struct lane *lane)
 {
-	for (size_t i = 0; i < m->lab->d->router.n_lanes; i++)
-		if (m->lab->d->router.lanes[i] == lane)
-			return i;
-	abort();
+	(void)m;
+	return title_index(lane->title);
 }
 
 static size_t event_of(const struct model *m, const struct pb_delivery *d)
@@ -82,23 +115,50 @@ static size_t event_of(const struct model *m, const struct pb_delivery *d)
 	return 0;
 }
 
-static bool wants(const struct lane *lane, const struct model_event *e)
+static bool takes(const struct story_route *route, size_t at, const struct model_event *e)
 {
-	const struct config_route *route = lane->route->config;
-	bool from = false, type = false;
-	for (size_t i = 0; i < route->n_from; i++)
-		from = from || strcmp(route->from[i]->name, e->source == 0 ? "in" : "other") == 0;
-	for (size_t i = 0; route->events[i] != NULL; i++)
-		type = type || glob_match(route->events[i], e->type);
-	return from && type;
+	return route->there && route->to[at % 3] && (route->from == 2 || (int)route->from == e->source) &&
+	       (route->all || e->type[0] == 'a');
+}
+
+/* By what was configured when it was accepted: surely, or perhaps. */
+static bool wants(const struct model *m, size_t at, const struct model_event *e)
+{
+	for (unsigned i = 0; i < STORY_CONFIGS; i++)
+		if ((e->configs >> i & 1) != 0 && !takes(&m->story->routes[i][at / 3], at, e))
+			return false;
+	return true;
+}
+
+static bool may_want(const struct model *m, size_t at, const struct model_event *e)
+{
+	for (unsigned i = 0; i < STORY_CONFIGS; i++)
+		if ((e->configs >> i & 1) != 0 && takes(&m->story->routes[i][at / 3], at, e))
+			return true;
+	return false;
+}
+
+static bool ever_filtered(const struct model *m, size_t at)
+{
+	for (unsigned i = 0; i < (m->story->reloads ? STORY_CONFIGS : 1); i++)
+		if (m->story->routes[i][at / 3].filtered)
+			return true;
+	return false;
+}
+
+/* What a filter drops is settled, and no sink knows: with one that comes and goes order is not to be seen. So with a lane that
+ * was removed for a time, of which things died. */
+static bool order_is_known(const struct model *m, size_t at)
+{
+	return !m->removed[at] && !(m->story->reloads && ever_filtered(m, at));
 }
 
 /* Of a strict lane nothing is sent while one before it is not settled. */
 static void check_order(const struct model *m, const struct lane *lane, size_t at, uint64_t seq)
 {
-	for (size_t i = 0; lane->strict && i < m->n; i++) {
+	for (size_t i = 0; lane->strict && order_is_known(m, at) && i < m->n; i++) {
 		const struct model_event *e = &m->events[i];
-		if (e->seq != 0 && e->seq < seq && e->accepted && wants(lane, e))
+		if (e->seq != 0 && e->seq < seq && e->accepted && wants(m, at, e))
 			expect(e->ended[at], "lane %s sent %llu while %llu was not settled", lane->title,
 			       (unsigned long long)seq, (unsigned long long)e->seq);
 	}
@@ -114,11 +174,11 @@ static const char *key_of(const struct lane *lane, const struct model_event *e)
 static void check_keys(const struct model *m, const struct lane *lane, size_t at, size_t event)
 {
 	const struct model_event *given = &m->events[event];
-	if (lane->order_by == NULL || given->ended_once[at] || key_of(lane, given)[0] == '\0')
+	if (lane->order_by == NULL || !order_is_known(m, at) || given->ended_once[at] || key_of(lane, given)[0] == '\0')
 		return;
 	for (size_t i = 0; i < event; i++) {
 		const struct model_event *e = &m->events[i];
-		if (e->source == given->source && e->accepted && wants(lane, e) &&
+		if (e->source == given->source && e->accepted && wants(m, at, e) &&
 		    strcmp(key_of(lane, e), key_of(lane, given)) == 0)
 			expect(e->ended_once[at], "lane %s sent event %zu (seq %llu) while %zu (seq %llu), of the same "
 			       "key, was not settled", lane->title, event, (unsigned long long)given->seq, i,
@@ -155,21 +215,22 @@ void model_given(struct model *m, struct pb_delivery *d)
 	if (m->trace)
 		fprintf(stderr, "      given %llu part %u attempt %u on %s%s\n", (unsigned long long)slot->seq, d->part,
 			d->attempt, slot->lane->title, slot->loose ? ", a straggler" : "");
-	expect(wants(slot->lane, e), "event %zu was sent on a lane that does not want it", event);
+	expect(!e->accepted || may_want(m, lane, e), "event %zu (seq %llu), of configurations %x, was sent on lane %s, which does not take it", event,
+	       (unsigned long long)slot->seq, e->configs, slot->lane->title);
 	expect(!e->refused, "event %zu was refused and is delivered", event);
 	expect((e->frozen[lane] >> d->part & 1) == 0,
 	       "event %zu (seq %llu) part %u was delivered and saved on lane %s, and comes again", event,
 	       (unsigned long long)slot->seq, d->part, slot->lane->title);
 	/* What counts is how it is answered now. */
 	e->ok[lane] = (unsigned char)(e->ok[lane] & ~(1u << d->part));
-	expect(sink_takes(slot->lane->outlet, slot->seq), "lane %s drains and was given the new event %llu",
+	expect(sink_takes(d->batch->outlet, slot->seq) || (m->removed[lane] && slot->loose), "lane %s drains and was given the new event %llu",
 	       slot->lane->title, (unsigned long long)slot->seq);
 	if (!slot->lane->strict || !slot->loose)	/* one replayed holds nothing back */
 		e->ended[lane] = false;
 	if (!slot->loose)
 		check_order(m, slot->lane, lane, slot->seq);
 	check_keys(m, slot->lane, lane, event);
-	if (slot->lane->outlet->async)
+	if (d->batch->outlet->async)
 		hold(m, d, event);
 	else
 		answer_at_once(m, d, event);
@@ -198,15 +259,48 @@ void model_answer(struct model *m, size_t which, unsigned how)
 	pb_answer(d, codes[how], 0, SPAN_NONE, "as the story goes");
 }
 
+struct search {
+	uint32_t number;
+	const char *title;	/* looked for, or NULL */
+	size_t at;
+	bool found;
+};
+
+static bool look_at_name(void *arg, const struct name_row *row)
+{
+	struct search *s = arg;
+	bool is = row->kind == NAME_LANE &&
+		  (s->title != NULL ? strcmp(row->name, s->title) == 0 : row->number == s->number);
+	if (!is)
+		return true;
+	s->found = true;
+	s->number = row->number;
+	s->at = title_index(row->name);
+	return false;
+}
+
+/* What died without ever being given to a sink is known by its letter. */
+static void learn_seq(struct model *m, uint64_t seq)
+{
+	struct pb_event *ev = space_event(&m->lab->d->router, seq);
+	for (size_t i = 0; ev != NULL && i < m->n; i++)
+		if (m->events[i].seq == 0 && strcmp(m->events[i].id, event_id(ev)) == 0)
+			m->events[i].seq = seq;
+	event_unref(ev);
+}
+
 void model_changed(struct model *m, struct delivery_key key, bool replayed)
 {
-	size_t lane = lane_index(m, m->lab->d->router.by_number[key.lane]);
+	learn_seq(m, key.seq);
+	struct search s = { .number = key.lane };
+	rows_each_name(m->lab->d->router.state, look_at_name, &s);
+	expect(s.found, "a dead letter of lane %u, which has no name", key.lane);
 	if (m->trace)
-		fprintf(stderr, "      %s %llu on %s\n", replayed ? "replayed" : "purged",
-			(unsigned long long)key.seq, m->lab->d->router.lanes[lane]->title);
+		fprintf(stderr, "      %s %llu on lane %zu\n", replayed ? "replayed" : "purged",
+			(unsigned long long)key.seq, s.at);
 	for (size_t i = 0; i < m->n; i++)
 		if (m->events[i].seq == key.seq)
-			m->events[i].purged[lane] = !replayed;
+			m->events[i].purged[s.at] = !replayed;
 }
 
 void model_died(struct model *m)
@@ -271,31 +365,48 @@ static bool is_dead(const struct row_count *dead, uint64_t seq)
 	return false;
 }
 
-static void check_lane(struct model *m, size_t at)
+/* What is configured has come to its end. */
+static void check_lane(struct model *m, struct lane *lane, const struct row_count *dead)
 {
 	struct router *r = &m->lab->d->router;
-	struct lane *lane = r->lanes[at];
-	struct row_count *dead = xcalloc(1, sizeof *dead), *due = xcalloc(1, sizeof *due);
+	struct row_count *due = xcalloc(1, sizeof *due);
 	expect(lane_watermark(lane) == r->next, "lane %s stands at %llu of %llu", lane->title,
 	       (unsigned long long)lane_watermark(lane), (unsigned long long)r->next);
 	expect(lane->n_loose == 0 && lane->stragglers == 0, "lane %s has stragglers left", lane->title);
 	rows_each_due(r->state, lane->number, DUE_FIRST, note_due, due);
 	expect(due->rows == 0, "lane %s has %zu rows in due and no straggler", lane->title, due->rows);
-	rows_each_dead(r->state, lane->number, 0, note_dead, dead);
 	expect(dead->rows == lane->dead, "lane %s counts %llu dead of %zu", lane->title,
 	       (unsigned long long)lane->dead, dead->rows);
-	for (size_t i = 0; i < m->n; i++) {
+	expect(lane->old == NULL, "lane %s remembers what it took before", lane->title);
+	free(due);
+}
+
+/* Every event that the lane was to have is delivered or dead, whether it is still configured or not. */
+static void check_events(struct model *m, size_t at)
+{
+	struct router *r = &m->lab->d->router;
+	char title[] = { 'r', (char)('0' + at / 3), ' ', 's', (char)('0' + at % 3), '\0' };
+	struct search s = { .title = title };
+	struct row_count *dead = xcalloc(1, sizeof *dead);
+	rows_each_name(r->state, look_at_name, &s);
+	if (s.found)
+		rows_each_dead(r->state, s.number, 0, note_dead, dead);
+	for (size_t i = 0; i < dead->rows; i++)
+		learn_seq(m, dead->seqs[i]);
+	struct lane *lane = s.found ? r->by_number[s.number] : NULL;
+	if (lane != NULL)
+		check_lane(m, lane, dead);
+	for (size_t i = 0; i < m->n && !ever_filtered(m, at); i++) {
 		const struct model_event *e = &m->events[i];
-		if (!e->accepted || !wants(lane, e) || lane->route->n_stages > 0)
+		if (!e->accepted || !wants(m, at, e))
 			continue;
-		bool over_quota = lane->purged > 0 || lane->outlet->dead_max < MODEL_EVENTS;
+		bool over_quota = strstr(m->story->inis[0], "dead_max = 3") != NULL || (lane != NULL && lane->purged > 0);
 		bool ended = e->ever[at] != 0 || is_dead(dead, e->seq) || e->purged[at] ||
-			     e->may_be_purged[at] || (over_quota && e->may_be_dead[at]);
-		expect(ended, "event %zu (seq %llu) is lost on lane %s", i,
-		       (unsigned long long)e->seq, lane->title);
+			     e->may_be_purged[at] ||
+			     (over_quota && (e->may_be_dead[at] || m->removed[at]));
+		expect(ended, "event %zu (seq %llu) is lost on lane %s", i, (unsigned long long)e->seq, title);
 	}
 	free(dead);
-	free(due);
 }
 
 /* Each event that a row needs can be had; the counts in `kept` are those of the rows. */
@@ -304,9 +415,9 @@ static void check_kept(struct model *m)
 	struct router *r = &m->lab->d->router;
 	for (uint64_t seq = 1; seq < r->next; seq++) {
 		uint32_t rows = 0, counted = 0;
-		for (size_t i = 0; i < r->n_lanes; i++) {
+		for (uint32_t number = 1; number < r->n_numbers; number++) {
 			struct row_count *dead = xcalloc(1, sizeof *dead);
-			rows_each_dead(r->state, r->lanes[i]->number, 0, note_dead, dead);
+			rows_each_dead(r->state, number, 0, note_dead, dead);
 			rows += is_dead(dead, seq);
 			free(dead);
 		}
@@ -335,7 +446,8 @@ void model_ended(struct model *m)
 {
 	for (size_t i = 0; i < m->lab->d->router.n_outlets; i++)
 		check_quota(m->lab->d->router.outlets[i]);
-	for (size_t i = 0; i < m->lab->d->router.n_lanes; i++)
-		check_lane(m, i);
+	expect(m->lab->d->router.n_leaving == 0, "a lane does not leave");
+	for (size_t at = 0; at < 9; at++)
+		check_events(m, at);
 	check_kept(m);
 }

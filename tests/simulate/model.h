@@ -2,6 +2,7 @@
 #ifndef SIMULATE_MODEL_H
 #define SIMULATE_MODEL_H
 
+#include "simulate/story.h"
 #include "unit/dispatch/lab.h"
 
 #define MODEL_LANES 16
@@ -15,6 +16,7 @@ struct model_event {
 	int source;
 	uint64_t seq;		/* 0: not known yet */
 	bool accepted, refused;
+	unsigned configs;	/* bit i: it may be routed by the i-th, as it was when it was accepted */
 	unsigned char ok[MODEL_LANES];		/* bit i: part i was answered ok in this life, or is frozen */
 	unsigned char ever[MODEL_LANES];	/* … in any life */
 	unsigned char marked[MODEL_LANES];
@@ -28,8 +30,13 @@ struct model_event {
 
 struct model {
 	struct lab *lab;
+	const struct story *story;
 	struct model_event *events;
 	size_t n;
+	unsigned config;		/* what the engine runs by */
+	unsigned configs;		/* bits of what it may route by after a crash */
+	uint64_t config_save;		/* with this save it is only the present one */
+	bool removed[MODEL_LANES];	/* the lane was not configured for some time */
 	bool trace;			/* say each delivery and answer: the environment has SIMULATE_TRACE */
 	uint64_t luck;			/* what sinks with write() answer at once */
 	const struct batch *stopped;	/* the batch of which something was not ok: the rest stays untried */
@@ -41,7 +48,7 @@ struct model {
 /* Ends the process with what is wrong when `right` is false. */
 void expect(bool right, const char *fmt, ...) PB_PRINTF(2, 3);
 
-void model_init(struct model *, struct lab *, uint64_t seed);
+void model_init(struct model *, struct lab *, const struct story *);
 void model_free(struct model *);
 /* A new event of source `source` is about to be emitted; its number, which is the token. */
 size_t model_emit(struct model *, int source, const struct pb_event *);
@@ -51,6 +58,10 @@ void model_settled(struct model *, size_t event, enum pb_outcome);
 void model_given(struct model *, struct pb_delivery *);
 /* Answer one of those held. */
 void model_answer(struct model *, size_t which, unsigned how);
+/* From now on another configuration counts, once what the engine has to save is on disk. */
+void model_config(struct model *, unsigned config);
+/* The engine has started: with what the state said, or, if it could not be saved, not yet. */
+void model_started(struct model *);
 /* A dead letter was replayed, or purged. */
 void model_changed(struct model *, struct delivery_key, bool replayed);
 /* The process died: what was held is gone. */

@@ -32,6 +32,7 @@ static const struct {
 	[REPLAY] = { "replay", 15, 64, 5 },
 	[PURGE] = { "purge", 8, 64, 3 },
 	[SINK] = { "sink", 10, 3, 3 },
+	[RELOAD] = { "reload", 6, STORY_CONFIGS, 2 },
 	[CHECKPOINT] = { "checkpoint", 2, 1, 1 },
 };
 
@@ -64,40 +65,66 @@ static struct step make_step(uint64_t *state)
 	return step;
 }
 
-static void make_ini(struct story *s, uint64_t *state)
+/* The sinks that the routes of a configuration are to: one of three sets for each number of them. */
+static const char *const tos[][3] = {
+	{ "s0", "s0", "s0" }, { "s0", "s1", "s0, s1" }, { "s2", "s1, s2", "s0, s1, s2" },
+};
+
+static void make_route(struct story *s, unsigned config, unsigned i, unsigned sinks, uint64_t *state)
+{
+	static const char *const froms[] = { "in", "other", "in, other" };
+	struct story_route *route = &s->routes[config][i];
+	unsigned from = below(state, 3);
+	bool all = below(state, 2) != 0, filtered = below(state, 3) == 0;
+	const char *to = tos[sinks - 1][below(state, 3)];
+	size_t len = strlen(s->inis[config]);
+	*route = (struct story_route){ .there = true, .all = all, .filtered = filtered, .from = from };
+	for (unsigned k = 0; k < 3; k++)
+		route->to[k] = strchr(to, (int)('0' + k)) != NULL;
+	snprintf(s->inis[config] + len, sizeof s->inis[config] - len,
+		 "[route r%u]\nfrom = %s\nevents = %s\n%sto = %s\n", i, froms[from], all ? "*" : "a*",
+		 filtered ? "filters = f\n" : "", to);
+}
+
+/* The sections before the routes; what differs from one configuration to another is of no matter to the model. */
+static void make_head(char *ini, size_t size, unsigned config, const char *mode, char sinks[3][256], unsigned n)
+{
+	size_t len = (size_t)snprintf(ini, size, "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\n"
+				      "[source other]\nplugin = drive\n[filter f]\nplugin = shape\nmode = %s\n"
+				      "workers = %u\n", mode, 1 + config / 2);
+	for (unsigned i = 0; i < n; i++)
+		len += (size_t)snprintf(ini + len, size - len, "%stimeout = %us\n", sinks[i], 20 + (i + config) / 2);
+}
+
+static void make_inis(struct story *s, uint64_t *state)
 {
 	static const char *const modes[] = { "pass", "split", "drop" };
-	static const char *const froms[] = { "in", "other", "in, other" };
 	static const char *const orders[] = {
 		"", "order = strict\n", "order = relaxed\n", "order_by = type\n", "order_by = subject\n",
 		"order_by = subject\nmax_keys = 1\n",
 	};
-	static const char *const tos[][3] = {
-		{ "s0", "s0", "s0" }, { "s0", "s1", "s0, s1" }, { "s2", "s1, s2", "s0, s1, s2" },
-	};
-	char *at = s->ini, *end = s->ini + sizeof s->ini;
-	at += snprintf(at, (size_t)(end - at),
-		       "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\n[source other]\nplugin = drive\n"
-		       "[filter f]\nplugin = shape\nmode = %s\n", modes[below(state, 3)]);
-	unsigned sinks = 1 + below(state, 3), routes = 1 + below(state, 3);
-	for (unsigned i = 0; i < sinks; i++)
-		at += snprintf(at, (size_t)(end - at),
-			       "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\nexpire = 3650d\n"
-			       "dead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
-			       below(state, 2) != 0 ? "_async" : "", below(state, 3) != 0 ? 100000 : 3,
-			       1 + below(state, 8),
-			       orders[below(state, sizeof orders / sizeof *orders)]);
-	for (unsigned i = 0; i < routes; i++)
-		at += snprintf(at, (size_t)(end - at), "[route r%u]\nfrom = %s\nevents = %s\n%sto = %s\n", i,
-			       froms[below(state, 3)], below(state, 2) != 0 ? "*" : "a*",
-			       below(state, 3) == 0 ? "filters = f\n" : "", tos[sinks - 1][below(state, 3)]);
+	char sinks[3][256];
+	const char *mode = modes[below(state, 3)];
+	unsigned n = 1 + below(state, 3), routes = 1 + below(state, 3);
+	for (unsigned i = 0; i < n; i++)
+		snprintf(sinks[i], sizeof sinks[i], "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\n"
+			 "expire = 3650d\ndead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
+			 below(state, 2) != 0 ? "_async" : "", below(state, 3) != 0 ? 100000 : 3,
+			 1 + below(state, 8), orders[below(state, sizeof orders / sizeof *orders)]);
+	for (unsigned config = 0; config < STORY_CONFIGS; config++) {
+		make_head(s->inis[config], sizeof s->inis[config], config, mode, sinks, n);
+		for (unsigned i = 0; i < 3; i++)
+			if (config == 0 ? i < routes : below(state, 3) != 0)
+				make_route(s, config, i, n, state);
+	}
 }
 
 void story_make(struct story *s, uint64_t seed, size_t n)
 {
 	uint64_t state = seed;
 	*s = (struct story){ .seed = seed, .n = n, .steps = xcalloc(n, sizeof *s->steps) };
-	make_ini(s, &state);
+	make_inis(s, &state);
+	s->reloads = below(&state, 3) == 0;
 	s->max_size = below(&state, 2) != 0 ? UINT64_C(1) << 30 : UINT64_C(16384) << below(&state, 3);
 	for (size_t i = 0; i < n; i++)
 		s->steps[i] = make_step(&state);
@@ -110,7 +137,9 @@ void story_free(struct story *s)
 
 void story_tell(const struct story *s, FILE *out)
 {
-	fprintf(out, "%smax_size = %llu\n", s->ini, (unsigned long long)s->max_size);
+	for (unsigned i = 0; i < (s->reloads ? STORY_CONFIGS : 1); i++)
+		fprintf(out, "%s\n", s->inis[i]);
+	fprintf(out, "max_size = %llu\n", (unsigned long long)s->max_size);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct step *step = &s->steps[i];
 		fprintf(out, "%4zu  %s", i + 1, deeds[step->deed].name);

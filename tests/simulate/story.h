@@ -6,6 +6,7 @@
 #ifndef SIMULATE_STORY_H
 #define SIMULATE_STORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@ enum deed {
 	REPLAY,		/* a: which dead letter is the first, b: how many more */
 	PURGE,		/* likewise */
 	SINK,		/* a: which sink, b: its mode */
+	RELOAD,		/* a: which configuration, b: 0: nobody waits until it is saved */
 	CHECKPOINT,	/* everything comes to rest and is saved: nothing delivered till then ever comes again */
 	DEEDS
 };
@@ -41,9 +43,20 @@ struct step {
 	unsigned a, b;
 };
 
+#define STORY_CONFIGS 4
+
+/* What the model has to know of a route. */
+struct story_route {
+	bool there, all, filtered;	/* all types, or those with an a in front */
+	unsigned from;			/* 0: in, 1: other, 2: both */
+	bool to[3];
+};
+
 struct story {
 	uint64_t seed;
-	char ini[2048];
+	char inis[STORY_CONFIGS][2048];	/* the first is where it begins; without reloads it is the only one */
+	struct story_route routes[STORY_CONFIGS][3];
+	bool reloads;
 	uint64_t max_size;	/* of the store */
 	struct step *steps;
 	size_t n;

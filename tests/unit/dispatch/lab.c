@@ -307,13 +307,13 @@ static int on_router(struct inbox *inbox, struct inbox_call *call)
 		clock_manual_advance(clock, 10);
 		lab_step_all(lab);
 	}
-	if (call->later && !call->done && hasty)
-		forget_call(r, call);
-	while (call->later && !call->done && !hasty) {
+	while (call->later && !call->done && !hasty && !lab_over(lab)) {
 		clock_manual_advance(clock, 1);
 		saver_step(&r->saver);
 		router_turn(r);
 	}
+	if (call->later && !call->done)
+		forget_call(r, call);
 	return 0;
 }
 
@@ -471,6 +471,8 @@ bool lab_step_all(struct lab *lab)
 		did = sender_step(d->writers[i]) || did;
 	for (size_t i = 0; i < d->n_stages; i++)
 		did = stage_step(&d->stages[i]->workers[0]) || did;
+	for (size_t i = 0; i < d->retired.n_stages; i++)
+		did = stage_step(&d->retired.stages[i]->workers[0]) || did;
 	return did;
 }
 
