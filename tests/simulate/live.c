@@ -231,7 +231,9 @@ static void reload(struct life *life, unsigned config, bool hasty)
 static void fail_disk(struct life *life, const struct step *s)
 {
 	struct lab *lab = life->lab;
-	if (s->deed == STATE_FULL)
+	if (s->deed == DISK_FULL || s->deed == DISK_ROOM)
+		journal_disk_room(lab->journal_disk, s->deed == DISK_FULL ? 0 : UINT64_MAX);
+	else if (s->deed == STATE_FULL)
 		state_disk_fail(lab->state_disk, ENOSPC, false);
 	else if (s->deed == POWER)
 		journal_disk_die(lab->journal_disk, s->a + 1);
@@ -280,12 +282,6 @@ static void step(struct life *life, const struct step *s)
 	case RESTART:
 		restart(life);
 		break;
-	case DISK_FULL:
-		journal_disk_room(life->lab->journal_disk, 0);
-		break;
-	case DISK_ROOM:
-		journal_disk_room(life->lab->journal_disk, UINT64_MAX);
-		break;
 	case REPLAY:
 	case PURGE:
 		change_letters(life, s->a, s->b, s->deed == REPLAY);
@@ -296,6 +292,8 @@ static void step(struct life *life, const struct step *s)
 	case RELOAD:
 		reload(life, s->a, s->b == 0);
 		break;
+	case DISK_FULL:
+	case DISK_ROOM:
 	case STATE_FULL:
 	case POWER:
 	case POWER_SAVE:
