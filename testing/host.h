@@ -109,6 +109,8 @@ bool call_fails(enum pbt_call);
 void feed_new(struct pbt_instance *);
 void feed_free(struct pbt_instance *);
 void feed_reopen(struct pbt_instance *);
+/* A commit that is held goes on. */
+void feed_let_go(struct pbt_instance *);
 void outlet_new(struct pbt_instance *);
 /* Stop, and wait until all is answered. */
 void outlet_finish(struct pbt_instance *);

@@ -233,7 +233,9 @@ void pbt_close(struct pbt_instance *in)
 	CHECK_OBJ(in, INSTANCE_MAGIC);
 	if (in->self.kind == CONFIG_SINK)
 		outlet_finish(in);
-	else if (in->self.kind == CONFIG_SOURCE && !pbt_stop(in, PBT_LONG))
+	else if (in->self.kind == CONFIG_SOURCE)
+		feed_let_go(in);
+	if (in->self.kind == CONFIG_SOURCE && !pbt_stop(in, PBT_LONG))
 		misuse(&in->self, "did not stop: run() has not returned after %d ms", PBT_LONG);
 	close_it(in);
 }

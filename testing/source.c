@@ -174,6 +174,16 @@ void pbt_store(struct pbt_instance *in, enum pbt_store mode, unsigned n)
 	pthread_mutex_unlock(&in->host->lock);
 }
 
+void feed_let_go(struct pbt_instance *in)
+{
+	struct feed *f = in->self.feed;
+	pthread_mutex_lock(&in->host->lock);
+	if (f->mode == PBT_HOLDS)
+		f->mode = PBT_STORES;
+	pthread_cond_broadcast(&in->host->changed);
+	pthread_mutex_unlock(&in->host->lock);
+}
+
 static bool is_held(void *arg)
 {
 	return ((struct feed *)arg)->held;

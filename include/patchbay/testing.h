@@ -69,8 +69,9 @@ struct pbt_instance *pbt_open(struct pbt_host *, const char *ini, ...) PB_PRINTF
  * team] url: what is wrong\n", line 1 being the section's head. "" when nothing. Until the
  * next pbt_open(). */
 const char *pbt_errors(const struct pbt_host *);
-/* close(). Before it a source is stopped; of a sink stop() is called, and what it has is waited
- * for: more than PBT_LONG of either is misuse. The instance is gone. */
+/* close(). Before it a source is stopped, and a commit that PBT_HOLDS let go; of a sink stop() is
+ * called, and what it has is waited for: more than PBT_LONG of either is misuse. The
+ * instance is gone. */
 void pbt_close(struct pbt_instance *);
 /* As SIGHUP does: a sink's reopen() at once, a source's within its next pb_wait(). */
 void pbt_reopen(struct pbt_instance *);

@@ -59,6 +59,14 @@ static void answer_next_time(struct tool *t, struct pb_delivery *const d[], size
 	kept = d[0];
 }
 
+static void look_again(struct tool *t, struct pb_delivery *const d[], size_t n)
+{
+	(void)t;
+	(void)n;
+	pb_answer(d[0], PB_OK, 0, NONE, NULL);
+	pb_delivery_event(d[0]);
+}
+
 static void ask_unknown(struct tool *t, struct pb_delivery *const d[], size_t n)
 {
 	(void)d;
@@ -283,6 +291,8 @@ static const struct {
 	  "neither ok nor rejected\n" },
 	{ "[sink s]", { .write = answer_next_time }, NULL,
 	  "[sink s] answered a delivery after write() had returned\n" },
+	{ "[sink s]", { .write = look_again }, NULL,
+	  "[sink s] called pb_delivery_event() of a delivery that it has answered\n" },
 	{ "[sink s]", { .write = ask_unknown }, NULL,
 	  " error option colour was asked for, which is in no table\n" },
 	{ "[sink s]", { .write = ask_wrong_type }, NULL,

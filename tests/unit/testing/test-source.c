@@ -131,6 +131,15 @@ static void commits_are_scripted_by_number_and_held(void **state)
 	assert_int_equal(pbt_n_stored(in), 0);
 }
 
+static void a_test_may_end_with_a_commit_held(void **state)
+{
+	tool_hooks.run = emit_two;
+	struct pbt_instance *in = pbt_open(*state, "[source s]");
+	pbt_store(in, PBT_HOLDS, 0);
+	pbt_start(in);
+	assert_true(pbt_wait_held(in, PBT_LONG));
+}
+
 /* Emits "n" under the mark n, from where it was. */
 static int count(struct tool *t)
 {
@@ -418,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_stop_ends_the_waiting_for_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(who_may_refuse_is_told_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(commits_are_scripted_by_number_and_held, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_test_may_end_with_a_commit_held, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(marks_go_with_their_events, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_of_a_failed_commit_is_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_mark_has_limits_and_can_go, set_up, tear_down),
