@@ -222,6 +222,8 @@ static void move_on(struct lane *lane)
 	if (!lane->from_rows)
 		lane->settled_top = 0;
 	lane->from_rows = lane->count > 0 || lane->untaken > 0;
+	if (lane->covered != NULL && !lane->leaving.is)
+		lane_uncover(lane);	/* before what comes after it */
 	router_moved(lane);
 }
 
