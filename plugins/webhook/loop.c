@@ -20,9 +20,9 @@
 #include "webhook/loop.h"
 #include "webhook/transfer.h"
 
-#define EVENTS_AT_ONCE 32
-#define STARTS_AT_ONCE 8
-#define DOUBTFUL_AT_ONCE 2	/* of them, at least, for sinks that did not work last time, or were not tried yet */
+#define EVENTS_AT_ONCE 64
+#define STARTS_AT_ONCE 16
+#define DOUBTFUL_AT_ONCE 4	/* of them, at least, for sinks that did not work last time, or were not tried yet */
 #define REST_AFTER 60000	/* ms */
 #define REST_EVERY 10000
 #define HUB_HOOKS 100		/* so many share a hub, until there are HUBS_MAX */
