@@ -72,7 +72,7 @@ static const struct pb_option source_table[] = {
 	  "within that time is not stored again, and its sender is told the first one's id; 0 is not at "
 	  "all." },
 	{ "dedupe_max", PB_INT, "1000000", .min = 1, .max = 100000000, .help =
-	  "How many ids and keys are remembered for `dedupe`, about 250 bytes of the state each; above it "
+	  "How many ids and keys are remembered for `dedupe`, about 400 bytes of the state each; above it "
 	  "the oldest are forgotten." },
 	{ 0 }
 };

@@ -274,11 +274,41 @@ static void emit_large(struct lab *lab, const char *key, const char *token)
 	feed_emit(f, &ev, 1, NULL, (void *)token);
 }
 
+static void known_over_reloads(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, OFF);
+	emit(lab, "k", NULL);
+	assert_true(lab_reload(lab, HOUR));
+	emit(lab, "k", NULL);
+	assert_false(lab->repeat);
+	emit(lab, "l", NULL);
+	assert_true(lab_reload(lab, PAIR));	/* before it is saved, and after */
+	emit(lab, "l", NULL);
+	assert_true(lab->repeat);
+	lab_wait(lab, 5000);
+	assert_int_equal(rows(lab), 2);
+	assert_true(lab_reload(lab, FEW));
+	emit(lab, "k", NULL);
+	assert_true(lab->repeat);
+	emit(lab, "m", NULL);
+	assert_true(lab_reload(lab, OFF));
+	emit(lab, "m", NULL);
+	assert_false(lab->repeat);
+	lab_wait(lab, 5000);
+	assert_int_equal(rows(lab), 0);
+	lab_stop(lab);
+	lab_start(lab, HOUR);
+	emit(lab, "m", NULL);
+	assert_false(lab->repeat);
+}
+
 static void what_was_not_stored_is_no_first(void **state)
 {
 	struct lab *lab = *state;
 	lab->journal_options = (struct journal_options){ .max_size = 1 << 20, .segment_size = 1 << 19 };
 	lab_start(lab, HOUR);
+	lab->sinks[0].always = "ok";
 	emit_large(lab, NULL, "t");
 	feed_commit(lab->d->feeds[0]);
 	emit_large(lab, "k", "u");
@@ -372,6 +402,7 @@ int main(void)
 		T(forgotten_after_its_time),
 		T(the_oldest_yield),
 		T(rows_go_with_the_option),
+		T(known_over_reloads),
 		T(what_was_not_stored_is_no_first),
 		T(a_clock_set_back_forgets),
 		T(two_workers_store_one),

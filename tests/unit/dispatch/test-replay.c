@@ -230,6 +230,7 @@ static void what_is_not_settled_is_left_out(void **state)
 	assert_int_equal(page.rows + page.under_way, 3);
 	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 c/1 d/1 a/1 ");
 	lab_answer(lab, 0, 0, PB_OK);
+	lab_settle(lab);
 }
 
 static void before_the_watermark_only(void **state)
