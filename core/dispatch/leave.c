@@ -150,6 +150,9 @@ static bool each_straggler(void *arg, struct delivery_key key, const struct stra
 	rows_del_straggler(&lane->router->open.batch, key, row->due_ms);
 	lane->stragglers--;
 	lane->untaken -= row->due_ms == due_parked(0) && lane->untaken > 0;
+	struct covered *c = lane_find_covered(lane, key.seq);
+	if (c != NULL)
+		c->due_ms = -1;
 	make_dead(p, key, row);
 	return p->made < PIECE_ROWS;
 }

@@ -433,6 +433,15 @@ void settle_chained(struct router *r, struct chain_job *job)
 	chain_job_free(job);
 }
 
+/* It waited in its place, since its lane was strict when its row was written: now it waits as a straggler. */
+static void wait_elsewhere(struct router *r, struct slot *slot)
+{
+	int64_t left = slot->after - router_now(r);
+	put_row(r, slot, left > 0 ? left : 0, false);
+	slot->state = SLOT_SAVING;
+	save_wait(r, slot, true, slot->row_due_ms);
+}
+
 /* What others have passed gets a row, so that the watermark may pass it too, and a crash repeats only it. What
  * nothing has passed needs none: a lane that is held writes nothing. */
 static void age_window(struct router *r, struct lane *lane, int64_t since)
@@ -442,6 +451,8 @@ static void age_window(struct router *r, struct lane *lane, int64_t since)
 			continue;
 		if (s->state == SLOT_HELD) {
 			keys_park(s);
+		} else if (s->state == SLOT_WAITING) {
+			wait_elsewhere(r, s);
 		} else if (s->row_due_ms < 0 || is_parked(s)) {
 			put_row(r, s, 0, false);
 			save_wait(r, s, false, TIMER_NEVER);

@@ -177,12 +177,22 @@ static bool find_range(const struct router *r, uint64_t *from, uint64_t *end)
 	return any;
 }
 
+/* One that has caught up meanwhile may need nothing of it any more. If it does, it takes in nothing until its window has rows. */
+static bool has_passed(struct lane *lane)
+{
+	if (lane_watermark(lane) < lane->yield_until && lane->live)
+		lane_fall_behind(lane, lane->router->next);
+	else if (lane_watermark(lane) >= lane->yield_until)
+		lane->yield_until = 0;
+	return lane->yield_until == 0;
+}
+
 /* The lanes that were in the piece, or had nothing but their window to give up. */
 static void pass_on(struct piece *p)
 {
 	for (size_t i = 0; i < p->r->n_lanes; i++) {
 		struct lane *lane = p->r->lanes[i];
-		if (lane->yield_until == 0 || (lane->next >= p->at && lane->next < lane->yield_until))
+		if (has_passed(lane) || (lane->next >= p->at && lane->next < lane->yield_until))
 			continue;
 		settle_park(lane);
 		lane->yield_next = p->at < lane->yield_until ? p->at : lane->yield_until;

@@ -2,6 +2,7 @@
 #include "unit/dispatch/lab.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,6 +225,35 @@ static void a_lane_that_comes_back_while_it_leaves_goes_on(void **state)
 	lab_wait(lab, 3000);
 	assert_int_equal(letters(lab, number) + lab_lane(lab, "r s0")->delivered, 301);
 	assert_true(lab_lane(lab, "r s0")->live);
+}
+
+/* What a strict lane waited for in place at a start is a dead letter, and nothing else, when it comes back. */
+static void what_died_while_it_left_is_not_tried_when_it_comes_back(void **state)
+{
+	static const char *const orders[] = { "order = strict\n", "order_by = type\n" };
+	for (size_t i = 0; i < 2; i++) {
+		struct lab *lab = *state;
+		char with[256];
+		snprintf(with, sizeof with, HEAD S1 "%s[route q]\nto = s1\n", orders[i]);
+		lab_start(lab, with);
+		uint32_t number = lab_lane(lab, "q s1")->number;
+		lab_emit(lab, "a", "retry");
+		lab_settle(lab);
+		lab_wait(lab, 20);
+		lab_crash(lab);
+		lab_start_only(lab, BASE);
+		router_turn(&lab->d->router);
+		assert_true(lab_reload(lab, with));
+		lab_emit(lab, "b", "ok");
+		lab->sinks[1].always = "ok";
+		lab_wait(lab, 5000);
+		assert_int_equal(letters(lab, number), 1);
+		assert_string_equal(lab->sinks[1].seen, "b/1 ");
+		assert_int_equal(lab_lane(lab, "q s1")->stragglers, 0);
+		assert_int_equal(lane_watermark(lab_lane(lab, "q s1")), lab->d->router.next);
+		lab_free(lab);
+		*state = lab_new();
+	}
 }
 
 static void a_changed_sink_takes_over(void **state)
@@ -449,7 +479,8 @@ int main(void)
 		T(what_is_the_same_stays), T(a_new_route_begins_at_the_barrier),
 		T(a_lane_that_is_behind_takes_what_its_route_took), T(a_crash_right_after_keeps_the_barrier),
 		T(what_a_removed_lane_had_is_dead), T(what_leaves_and_is_delivered_is_not_dead),
-		T(a_lane_that_comes_back_while_it_leaves_goes_on), T(a_changed_sink_takes_over),
+		T(a_lane_that_comes_back_while_it_leaves_goes_on),
+		T(what_died_while_it_left_is_not_tried_when_it_comes_back), T(a_changed_sink_takes_over),
 		T(a_sink_keeps_its_stand_and_a_held_one_is_tried), T(one_that_has_a_file_to_itself_hands_it_over), T(order_may_change),
 		T(a_changed_filter_lets_its_jobs_end), T(a_filter_may_come_and_go), T(a_wrong_one_changes_nothing),
 		T(a_changed_source_goes_on_where_it_was), T(alarms_may_be_wanted_later),

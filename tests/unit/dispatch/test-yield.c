@@ -256,6 +256,56 @@ static void a_draining_sink_gets_nothing_new_of_it(void **state)
 	check_nothing_waits(lab);
 }
 
+/* A row that says when it may be tried again holds one that is relaxed by now no longer than that. */
+static void a_wait_in_place_ends_although_order_is_relaxed_now(void **state)
+{
+	struct lab *lab = *state;
+	start(lab, "script", AGAIN);
+	seen.code[0] = PB_RETRY;
+	emit(lab, 0, 600);
+	assert_true(lab_lane(lab, "r s0")->head->attempts > 3);
+	lab_crash(lab);
+	seen.code[0] = PB_OK;
+	start(lab, "script", AGAIN "order = relaxed\n");
+	work(lab, 30000);
+	expect_each(0, 600);
+	check_nothing_waits(lab);
+}
+
+/* While another lane gives up the journal piece by piece, one that was behind has come to its end: what it takes from
+ * there on has no rows, so it must not count as if it had. */
+static void a_lane_that_has_caught_up_meanwhile_stays_with_the_journal(void **state)
+{
+	struct lab *lab = *state;
+	const char *ini = HEAD "[sink s0]\nplugin = script\n[route r]\nevents = a\nto = s0\n"
+			  "[sink s1]\nplugin = script_async\norder = strict\n[route q]\nevents = b\nto = s1\n";
+	lab_start(lab, ini);
+	set_sink(lab, SINK_DISABLED);
+	for (unsigned i = 0; i < 4000; i++)
+		lab_emit(lab, "a", "ok");
+	lab_emit(lab, "b", "hold");
+	lab_crash(lab);		/* both are behind now */
+	lab_start_only(lab, ini);
+	yield_lane(lab_lane(lab, "r s0"), 3500, 0);
+	yield_lane(lab_lane(lab, "q s1"), 3500, 0);
+	for (unsigned i = 0; i < 20; i++) {
+		for (unsigned turn = 0; turn < 10; turn++)
+			router_turn(&lab->d->router);
+		clock_manual_advance(&lab->clock, 10);
+		lab_step_all(lab);
+	}
+	lab_settle(lab);
+	assert_string_equal(lab->sinks[1].seen, "b/1 ");
+	lab_emit(lab, "b", "ok");	/* waits behind the first */
+	lab_wait(lab, 2000);
+	lab_crash(lab);
+	lab_start(lab, ini);
+	assert_string_equal(lab->sinks[1].seen, "b/1 ");
+	lab_answer(lab, 1, 0, PB_OK);
+	lab_settle(lab);
+	assert_string_equal(lab->sinks[1].seen, "b/1 b/1 ");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -263,7 +313,8 @@ int main(void)
 		T(a_disabled_sinks_events_leave_the_journal), T(what_is_parked_comes_back_after_a_crash),
 		T(a_strict_lane_goes_on_where_it_stood), T(what_is_out_may_be_answered_late),
 		T(one_that_hangs_holds_no_relaxed_lane),
-		T(a_draining_sink_gets_nothing_new_of_it),
+		T(a_draining_sink_gets_nothing_new_of_it), T(a_wait_in_place_ends_although_order_is_relaxed_now),
+		T(a_lane_that_has_caught_up_meanwhile_stays_with_the_journal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
