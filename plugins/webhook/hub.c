@@ -70,6 +70,8 @@ static void collect(struct hub *hub)
 void hub_socket(struct hub *hub, const struct epoll_event *event)
 {
 	int what = 0, running;
+	if (hub->multi == NULL)
+		return;
 	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		what |= CURL_CSELECT_IN;
 	if (event->events & EPOLLOUT)
@@ -95,9 +97,24 @@ uint32_t hub_of(const struct epoll_event *event)
 	return (uint32_t)(event->data.u64 >> 32);
 }
 
+static CURLM *multi_new(struct hub *hub)
+{
+	CURLM *multi = curl_multi_init();
+	if (multi == NULL)
+		return NULL;
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, hub);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, hub);
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, hub->kept);
+	return multi;
+}
+
 bool hub_add(struct hub *hub, CURL *easy)
 {
-	bool added = curl_multi_add_handle(hub->multi, easy) == CURLM_OK;
+	if (hub->multi == NULL)
+		hub->multi = multi_new(hub);
+	bool added = hub->multi != NULL && curl_multi_add_handle(hub->multi, easy) == CURLM_OK;
 	hub->busy += added;
 	return added;
 }
@@ -112,32 +129,17 @@ void hub_remove(struct hub *hub, CURL *easy)
 void hub_keep(struct hub *hub, long connections)
 {
 	hub->kept = connections;
-	curl_multi_setopt(hub->multi, CURLMOPT_MAXCONNECTS, connections);
-}
-
-static CURLM *multi_new(struct hub *hub)
-{
-	CURLM *multi = curl_multi_init();
-	if (multi == NULL)
-		return NULL;
-	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, hub);
-	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, hub);
-	return multi;
+	if (hub->multi != NULL)
+		curl_multi_setopt(hub->multi, CURLMOPT_MAXCONNECTS, connections);
 }
 
 bool hub_rest(struct hub *hub, int64_t since)
 {
 	if (hub->busy > 0 || hub->used < 0 || hub->used > since)
 		return false;
-	CURLM *fresh = multi_new(hub);
-	if (fresh == NULL)
-		return false;
 	curl_multi_cleanup(hub->multi);
-	hub->multi = fresh;
+	hub->multi = NULL;
 	hub->due = hub->used = -1;
-	hub_keep(hub, hub->kept);
 	return true;
 }
 
@@ -147,15 +149,12 @@ struct hub *hub_new(int epoll, uint32_t number)
 	if (hub == NULL)
 		return NULL;
 	*hub = (struct hub){ .epoll = epoll, .number = number, .due = -1, .used = -1, .kept = 1 };
-	hub->multi = multi_new(hub);
-	if (hub->multi != NULL)
-		return hub;
-	free(hub);
-	return NULL;
+	return hub;
 }
 
 void hub_free(struct hub *hub)
 {
-	curl_multi_cleanup(hub->multi);
+	if (hub->multi != NULL)
+		curl_multi_cleanup(hub->multi);
 	free(hub);
 }

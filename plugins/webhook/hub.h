@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 
 struct hub {
-	CURLM *multi;
+	CURLM *multi;		/* NULL while it rests */
 	int epoll;		/* the loop's */
 	uint32_t number;	/* goes with each of its sockets, in epoll's data: see hub_of() */
 	int64_t due;		/* when curl wants to be called: monotonic ms, -1: never */

@@ -212,8 +212,10 @@ static void loop_rest(struct loop *loop, int64_t now)
 		else if (loop->hubs[i]->used >= 0 || loop->hubs[i]->busy > 0)
 			loop->rest = now + REST_EVERY;
 	}
-	if (rested)
-		malloc_trim(0);
+	if (!rested)
+		return;
+	pool_rest(&loop->pool);
+	malloc_trim(0);
 }
 
 static int loop_sleep(const struct loop *loop)

@@ -341,6 +341,17 @@ void transfer_finish(struct transfer *t, CURLcode code)
 	free(body);
 }
 
+void pool_rest(struct pool *pool)
+{
+	for (struct transfer *t = pool->oldest, *newer; t != NULL; t = newer) {
+		newer = t->newer;
+		if (t->hook->hub->multi != NULL)
+			continue;
+		idle_remove(t);
+		transfer_free(t);
+	}
+}
+
 void transfer_abort_all(struct hook *hook)
 {
 	while (hook->busy != NULL) {

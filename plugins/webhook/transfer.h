@@ -38,6 +38,8 @@ struct transfer {
 void transfer_start(struct hook *, struct pb_delivery *);
 /* It ended with `code`: answer the delivery, keep the handle. */
 void transfer_finish(struct transfer *, CURLcode code);
+/* Free the idle ones of hooks whose hub rests. */
+void pool_rest(struct pool *);
 /* Break off all that is under way and free every handle of the hook. */
 void transfer_abort_all(struct hook *);
 
