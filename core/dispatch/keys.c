@@ -251,6 +251,7 @@ static bool unload(struct key *key, struct slot *slot)
 		return false;
 	part(slot);
 	key->parked++;
+	slot->hash = 0;		/* it is noted */
 	lane_settled(slot);
 	return true;
 }
@@ -285,19 +286,6 @@ static void note_parked(struct key *key, uint64_t seq)
 	}
 }
 
-void keys_left(struct slot *slot)
-{
-	struct key *key = slot->key;
-	if (key == NULL)
-		return;
-	part(slot);
-	if (due_is_parked(slot->row_due_ms))
-		note_parked(key, slot->seq);
-	else if (slot->row_due_ms >= 0)
-		wait_for(key, slot->seq);
-	advance(key);
-}
-
 void keys_note_row(struct lane *lane, uint64_t seq, uint64_t key_hash, int64_t due_ms)
 {
 	bool parked = due_is_parked(due_ms);
@@ -310,6 +298,19 @@ void keys_note_row(struct lane *lane, uint64_t seq, uint64_t key_hash, int64_t d
 	else
 		wait_for(key, seq);
 	advance(key);
+}
+
+void keys_left(struct slot *slot)
+{
+	struct lane *lane = slot->lane;
+	struct key *key = slot->key;
+	if (key != NULL)
+		part(slot);
+	/* Without a key its lane may have left, and come back since. */
+	if (slot->hash != 0 && slot->row_due_ms >= 0 && slot->row_due_ms != due_parked(0) && !lane->leaving.is)
+		keys_note_row(lane, slot->seq, slot->hash, slot->row_due_ms);
+	else if (key != NULL)
+		advance(key);
 }
 
 static bool note_row(void *arg, struct delivery_key d, const struct straggler_row *row)
