@@ -29,6 +29,8 @@ struct outlet {
 	bool async;			/* submit() */
 	bool paused;			/* it is to be closed: nothing goes out */
 	bool retired;			/* of an earlier configuration: only answers to what is out */
+	int64_t retired_ms;		/* monotonic: since then */
+	bool late_said;			/* it has not answered all within its timeout since, which is said */
 	size_t max_in_flight, max_batch, max_response;
 	size_t in_flight;		/* deliveries */
 	struct lane **lanes;		/* that lead here */

@@ -16,6 +16,8 @@ void retire_outlet(struct retired *rt, struct router *r, struct outlet *o)
 		*at = o->pump_next;
 	timer_clear(&r->timers, &o->timer);
 	timer_clear(&r->timers, &o->rate_timer);
+	if (!o->retired)
+		o->retired_ms = router_now(r);
 	o->retired = true;
 	rt->outlets = xrealloc(rt->outlets, rt->n_outlets + 1, sizeof(struct outlet *));
 	rt->outlets[rt->n_outlets++] = o;
@@ -40,10 +42,21 @@ void retire_end(struct outlet *o)
 		o->self.plugin->sink->stop(o->self.state);
 }
 
+static void watch(struct outlet *o)
+{
+	outlet_watch(o);
+	if (o->late_said || o->in_flight == 0 ||
+	    router_now(o->router) - o->retired_ms <= options_int(o->config->options, "timeout"))
+		return;
+	o->late_said = true;
+	log_write(PB_WARN, o->self.title, "has not answered %zu deliveries that it had before the reload, longer than "
+		  "timeout", o->in_flight);
+}
+
 void retire_watch(const struct retired *rt)
 {
 	for (size_t i = 0; i < rt->n_outlets; i++)
-		outlet_watch(rt->outlets[i]);
+		watch(rt->outlets[i]);
 }
 
 static bool is_used(const struct retired *rt, const struct stage *st)

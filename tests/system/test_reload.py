@@ -192,9 +192,9 @@ def test_under_load_nothing_is_lost_and_nobody_refused(engine, folder):
     receiver = Receiver()
     try:
         source = "[source in]\nplugin = http\nlisten = 127.0.0.1:%d\n%%s" % port
-        steady = ("[sink hook]\nplugin = webhook\nurl = %s\n[route hook]\nto = hook\n" % receiver.url() +
-                  sink("steady", options=FAST, route="steady"))
-        bay = engine(source % "" + steady)
+        steady = sink("steady", options=FAST, route="steady")
+        hook = "[sink hook]\nplugin = webhook\nurl = %s\ntimeout = %%ds\n[route hook]\nto = hook\n" % receiver.url()
+        bay = engine(source % "" + steady + hook % 20)
         loads = [Load(port, alone) for alone in (False, True, True)]
         for load in loads:
             load.start()
@@ -202,7 +202,7 @@ def test_under_load_nothing_is_lost_and_nobody_refused(engine, folder):
         for i in range(20):
             changed = "timeout = %ds\n" % (30 + i) if i >= 10 else ""
             extra = sink("extra", (SUBMIT, WRITE)[i % 2], "timeout = %ds" % (3 + i), route="extra")
-            reload(bay, source % changed + steady + (extra if i % 3 else ""))
+            reload(bay, source % changed + steady + hook % (20 + i // 4) + (extra if i % 3 else ""))
             if i == 9:
                 assert sum(load.refused + load.cut for load in loads) == 0
                 assert bay.row(kind="sink", name="steady")["events"] > 0
@@ -218,6 +218,7 @@ def test_under_load_nothing_is_lost_and_nobody_refused(engine, folder):
         bay.wait_lane("steady", behind=0, stragglers=0)
         bay.wait_lane("hook", behind=0, stragglers=0, timeout=30)
         assert bay.row(kind="sink", name="steady")["events"] == len(sent)
+        assert sorted(request.headers["webhook-id"] for request in receiver.requests) == sorted(sent)
         bay.stop()
         bay.store()
     finally:
