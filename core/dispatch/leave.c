@@ -199,6 +199,20 @@ static uint64_t read_piece(struct piece *p)
 	return at;
 }
 
+static uint64_t rows_of(const struct slot *first)
+{
+	uint64_t n = 0;
+	for (const struct slot *s = first; s != NULL; s = s->next)
+		n += s->row_due_ms >= 0;
+	return n;
+}
+
+/* Not only what is at work, which may hang: that is not looked for in every turn. */
+static bool has_idle_rows(const struct lane *lane)
+{
+	return lane->stragglers > rows_of(lane->head) + rows_of(lane->loose_head);
+}
+
 /* True when there is more to do at once. */
 static bool begin_piece(struct lane *lane)
 {
@@ -207,7 +221,7 @@ static bool begin_piece(struct lane *lane)
 	uint64_t to = lane->next;
 	if (lane->dead > DEAD_MAX_REMOVED + PIECE_ROWS)
 		return false;	/* the oldest are being purged */
-	if (lane->stragglers > 0)
+	if (has_idle_rows(lane))
 		rows_each_straggler(r->state, lane->number, 0, each_straggler, &p);
 	if (p.made == 0 && lane->next < lane->leaving.end)
 		to = read_piece(&p);
@@ -226,8 +240,8 @@ static bool begin_piece(struct lane *lane)
 static bool has_left(const struct lane *lane)
 {
 	const struct dead_gone *gone = lane->router->gone;
-	if (lane->leaving.save != 0 || lane->yield_next != 0 || lane->count > 0 || lane->n_loose > 0 || lane->stragglers > 0 ||
-	    lane->next < lane->leaving.end)
+	if (lane->dirty || lane->leaving.save != 0 || lane->yield_next != 0 || lane->count > 0 || lane->n_loose > 0 ||
+	    lane->stragglers > 0 || lane->next < lane->leaving.end)
 		return false;
 	for (; gone != NULL; gone = gone->hh.next)
 		if (gone->lane == lane)
@@ -235,22 +249,25 @@ static bool has_left(const struct lane *lane)
 	return true;
 }
 
+/* For whoever looks for letters, or counts rows. */
+static void note_removed(struct router *r, uint32_t number)
+{
+	r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
+	r->removed[r->n_removed++] = number;
+}
+
 static void forget(struct lane *lane)
 {
 	struct router *r = lane->router;
-	struct lane **at = &r->dirty;
+	assert(!lane->dirty);
 	lane->leaving.is = false;
 	rules_passed(lane, ROUTE_PRESENT);
 	rows_del_lane(&r->open.batch, lane->number);
 	save_soon(r);
-	while (*at != NULL && *at != lane)
-		at = &(*at)->dirty_next;
-	if (*at == lane)
-		*at = lane->dirty_next;
 	timer_clear(&r->timers, &lane->timer);
 	r->by_number[lane->number] = NULL;
-	r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
-	r->removed[r->n_removed++] = lane->number;
+	if (lane->dead > 0)
+		note_removed(r, lane->number);
 	r->removed_dead += lane->leaving.moved;
 	if (lane->leaving.moved > 0)
 		log_warn("'%s' (route and sink) has left the configuration: %llu deliveries that waited there are "
@@ -270,6 +287,7 @@ bool leave_turn(struct router *r)
 			r->leaving[i] = r->leaving[--r->n_leaving];
 			forget(lane);
 		} else {
+			more = more || lane->dirty;	/* not after this turn */
 			i++;
 		}
 	}
