@@ -42,11 +42,32 @@ static void given(void *arg, struct pb_delivery *d)
 	model_given(arg, d);
 }
 
+#define REPEAT ((void *)UINTPTR_MAX)	/* a token */
+
+static void set_key(struct pb_event *ev, size_t number)
+{
+	char key[24];
+	pb_event_set_key(ev, span_of(key, (size_t)snprintf(key, sizeof key, "%zu", number)));
+}
+
+/* An event that the source has taken, once more: by its key it is none. Stored, it would be one that nobody knows. */
+static void repeat(struct life *life, struct feed *f)
+{
+	size_t number = luck / 11 % (life->model.n + 1);
+	const struct model_event *e = &life->model.events[number];
+	if (number == life->model.n || !e->accepted || e->source != 0)
+		return;
+	struct pb_event *ev = pb_event_new(&f->self, span_of("{}", 2));
+	pb_event_set(ev, "type", "a");
+	set_key(ev, number);
+	feed_emit(f, &ev, 1, NULL, REPEAT);
+}
+
 /* When the process ends during a commit, nobody is told. */
 static void settled(void *arg, void *token, enum pb_outcome outcome)
 {
 	const struct model *m = arg;
-	if (!lab_over(m->lab))
+	if (!lab_over(m->lab) && token != REPEAT)
 		model_settled(arg, (size_t)(uintptr_t)token - 1, outcome);
 }
 
@@ -61,8 +82,11 @@ static void emit(struct life *life, unsigned source, unsigned n)
 		pb_event_set(ev, "type", types[i]);
 		pb_event_set(ev, "subject", subjects[life->model.n % 5]);
 		size_t number = model_emit(&life->model, (int)source, ev);
+		set_key(ev, number);
 		feed_emit(f, &ev, 1, NULL, (void *)(uintptr_t)(number + 1));
 	}
+	if (source == 0)
+		repeat(life, f);
 }
 
 static void start(struct life *life)

@@ -89,7 +89,7 @@ static void make_route(struct story *s, unsigned config, unsigned i, unsigned si
 /* The sections before the routes; what differs from one configuration to another is of no matter to the model. */
 static void make_head(char *ini, size_t size, unsigned config, const char *mode, char sinks[3][256], unsigned n)
 {
-	size_t len = (size_t)snprintf(ini, size, "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\n"
+	size_t len = (size_t)snprintf(ini, size, "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\ndedupe = 365d\n"
 				      "[source other]\nplugin = drive\n[filter f]\nplugin = shape\nmode = %s\n"
 				      "workers = %u\n", mode, 1 + config / 2);
 	for (unsigned i = 0; i < n; i++)
