@@ -149,6 +149,26 @@ static const char *size_of(const struct options *core, const char *name, char *t
 	return text;
 }
 
+/* What sinks may take by their own word, together. */
+static void warn_quotas(const struct config *config, struct report *report)
+{
+	char text[PARSE_TEXT_SIZE + 64];
+	uint64_t all = (uint64_t)options_int(config->core, "max_size"), sum = 0;
+	for (size_t i = 0; i < config->n_instances; i++) {
+		const struct config_instance *in = config->instances[i];
+		if (in->kind != CONFIG_SINK || !in->sound)
+			continue;
+		uint64_t backlog = (uint64_t)options_int(in->options, "max_backlog");
+		sum += backlog <= all ? backlog : all + 1;
+		if (backlog == 0 || sum <= all)
+			continue;
+		report_warning(report, options_place(in->options, "max_backlog"), in->title, "max_backlog",
+			       "with those of the sinks before it more than %s: if all were full, nothing would be "
+			       "accepted", size_of(config->core, "max_size", text, sizeof text));
+		return;
+	}
+}
+
 /* Each at a line that is written: the other's value is then a default. */
 static void warn_sizes(const struct options *core, struct report *report)
 {
@@ -201,6 +221,7 @@ void config_check(const struct config *config, struct report *report)
 		if (in->kind == CONFIG_SINK && in->sound)
 			check_order_by(in, report);
 	}
+	warn_quotas(config, report);
 	warn_listeners(config, report);
 	warn_paths(config, report);
 	for (size_t i = 0; i < config->n_routes; i++)

@@ -19,8 +19,8 @@ const struct pb_option config_core_table[] = {
 	{ "plugin_dir", PB_PATH, PATCHBAY_PLUGIN_DIR, .help =
 	  "The folder that plugins are loaded from; read at start only." },
 	{ "max_size", PB_SIZE, "10GiB", .min = 4 * MIB, .max = INT64_MAX, .help =
-	  "The most that accepted events may take on disk; at the limit senders are told to come "
-	  "back, or sources wait." },
+	  "The most that the store may take on disk, journal and state together; at the limit senders "
+	  "are told to come back, or sources wait." },
 	{ "keep", PB_STRING, "", .help =
 	  "How long, such as 7d, or how much, such as 2GiB, of what is delivered stays for `patchbay replay`: "
 	  "at most two fifths of max_size, and less when space is short; unset, nothing does." },
@@ -123,10 +123,19 @@ static const struct pb_option sink_table[] = {
 	{ "disable_after", PB_DURATION, "5d", .min = 0, .max = 3650 * DAY, .help =
 	  "A sink that has done nothing but fail for so long is disabled, and keeps its events, until "
 	  "`patchbay sink enable`; 0 is never. That an event is rejected is no failure of the sink." },
+	{ "max_backlog", PB_SIZE, "0", .min = 0, .max = INT64_MAX, .help =
+	  "The most that what waits for the sink may take on disk, its rows and the journal from its "
+	  "first waiting event on; 0 is a quarter of the core's max_size." },
+	{ "overflow", PB_CHOICE, "dead", .choices = "dead block", .help =
+	  "What gives way at max_backlog: its oldest deliveries become dead letters (dead), or its "
+	  "sources are refused until there is room (block)." },
 	{ "dead_keep", PB_DURATION, "30d", .min = 0, .max = 3650 * DAY, .help =
 	  "How long a dead letter is kept before it is purged; 0 is for ever." },
 	{ "dead_max", PB_INT, "100000", .min = 0, .max = 1000000000, .help =
 	  "How many dead letters are kept; above it the oldest are purged." },
+	{ "dead_max_size", PB_SIZE, "0", .min = 0, .max = INT64_MAX, .help =
+	  "The most that its dead letters may take on disk, with their events; above it the oldest are "
+	  "purged; 0 is as much as max_backlog." },
 	{ "max_response", PB_SIZE, "16KiB", .min = 0, .max = MIB, .help =
 	  "How much of a receiver's response is kept." },
 	{ 0 }

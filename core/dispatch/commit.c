@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uthash.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
@@ -18,6 +20,12 @@
 #include "history/history.h"
 #include "state/records.h"
 
+struct held_source {
+	UT_hash_handle hh;
+	uint32_t source;
+	const char *why;
+};
+
 #define GROUP_MAX (8u << 20)	/* bytes of records; one entry may have more */
 
 void commit_init(struct commit *c, struct journal *journal, struct inbox *inbox,
@@ -30,9 +38,23 @@ void commit_init(struct commit *c, struct journal *journal, struct inbox *inbox,
 	cond_init(&c->room);
 }
 
+static void forget_held(struct commit *c)
+{
+	struct held_source *h, *next;
+	HASH_ITER(hh, c->held, h, next) {
+		HASH_DEL(c->held, h);
+		free(h);
+	}
+}
+
 void commit_fini(struct commit *c)
 {
 	assert(c->waiting == NULL);
+	forget_held(c);
+	for (struct commit_words *w = c->words, *next; w != NULL; w = next) {
+		next = w->next;
+		free(w);
+	}
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->done);
 	pthread_cond_destroy(&c->room);
@@ -323,6 +345,51 @@ void commit_room(struct commit *c)
 	pthread_mutex_lock(&c->lock);
 	pthread_cond_broadcast(&c->room);
 	pthread_mutex_unlock(&c->lock);
+}
+
+static const char *words_for(struct commit *c, const char *sink)
+{
+	char *text = xasprintf("sink %s has reached max_backlog", sink);
+	struct commit_words *w = c->words;
+	while (w != NULL && strcmp(w->text, text) != 0)
+		w = w->next;
+	if (w == NULL) {
+		w = xcalloc(1, sizeof *w + strlen(text) + 1);
+		memcpy(w->text, text, strlen(text));
+		w->next = c->words;
+		c->words = w;
+	}
+	free(text);
+	return w->text;
+}
+
+void commit_hold(struct commit *c, const struct commit_held held[], size_t n)
+{
+	pthread_mutex_lock(&c->lock);
+	forget_held(c);
+	for (size_t i = 0; i < n; i++) {
+		struct held_source *h;
+		HASH_FIND(hh, c->held, &held[i].source, sizeof held[i].source, h);
+		if (h != NULL)
+			continue;
+		h = xcalloc(1, sizeof *h);
+		h->source = held[i].source;
+		h->why = words_for(c, held[i].sink);
+		HASH_ADD(hh, c->held, source, sizeof h->source, h);
+	}
+	pthread_cond_broadcast(&c->room);
+	pthread_mutex_unlock(&c->lock);
+}
+
+const char *commit_why_held(struct commit *c, uint32_t source)
+{
+	struct held_source *h = NULL;
+	pthread_mutex_lock(&c->lock);
+	if (c->held != NULL)
+		HASH_FIND(hh, c->held, &source, sizeof source, h);
+	const char *why = h != NULL ? h->why : NULL;
+	pthread_mutex_unlock(&c->lock);
+	return why;
 }
 
 bool commit_is_full(struct commit *c)

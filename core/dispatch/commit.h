@@ -30,6 +30,18 @@ struct commit_entry {
 	int result;
 };
 
+/* A source whose commits are refused, and the sink that is full. */
+struct commit_held {
+	uint32_t source;
+	const char *sink;
+};
+
+/* The same in words. They are kept for good: whoever was refused may still speak of it. */
+struct commit_words {
+	struct commit_words *next;
+	char text[];
+};
+
 struct alarms;
 struct clock;
 struct seen_keys;
@@ -42,6 +54,8 @@ struct commit {
 	struct commit_entry *waiting, **last;
 	bool led;			/* some thread is appending */
 	size_t refused;			/* bytes of the largest block that found no room since there was any; 0: there is room */
+	struct held_source *held;	/* hash by number */
+	struct commit_words *words;
 	struct journal *journal;
 	struct inbox *inbox;
 	struct watermarks *watermarks;
@@ -68,6 +82,10 @@ int commit_run(struct commit *, struct commit_entry *);
 void commit_wait_room(struct commit *, int64_t ms);
 /* Did a block find no room, and neither was one as large stored since, nor space freed? [any] */
 bool commit_is_full(struct commit *);
+/* These sources are refused from now on, and no others; `n` may be 0. The router's thread. */
+void commit_hold(struct commit *, const struct commit_held held[], size_t n);
+/* Why the source is refused, for good; NULL: it is not. [any] */
+const char *commit_why_held(struct commit *, uint32_t source);
 /* Space was freed. [any] */
 void commit_freed(struct commit *);
 /* Everyone who waits for room is to look at their stop flag. [any] */

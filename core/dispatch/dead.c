@@ -14,7 +14,9 @@
 
 #define GONE_MAX 16384		/* rows that may be on their way out */
 #define SWEEP_ROWS 256		/* looked at a second for their age */
-#define OVERFLOW_EVERY 20	/* ms between two pieces of what is too many */
+#define OVERFLOW_EVERY 20	/* ms between two looks at what is too many, … */
+#define OVERFLOW_LATER 200	/* … when none of it can go */
+#define PIECES_AT_ONCE 8	/* pieces of it that go at each */
 
 static struct dead_gone *find_gone(struct router *r, uint32_t lane, uint64_t seq)
 {
@@ -58,10 +60,11 @@ bool dead_is_full(const struct router *r)
 static void replay(struct router *r, struct lane *lane, struct delivery_key key, const struct dead_row *row)
 {
 	int64_t due = router_wall(r);
-	rows_put_straggler(&r->open.batch, key, &(struct straggler_row){
+	struct straggler_row again = {
 		.due_ms = due, .bytes = row->bytes, .parts = row->parts, .error = row->error, .response = row->response,
-	}, -1);
-	lane->stragglers++;
+	};
+	rows_put_straggler(&r->open.batch, key, &again, -1);
+	lane_row_added(lane, straggler_cost(&again));
 	lane->replayed++;
 	dead_note_due(r, lane, key, due);
 	step_at("dead: replay gathered");
@@ -98,6 +101,7 @@ static void change_one(struct router *r, struct dead_change *c, struct delivery_
 			purge(r, lane, key);
 		if (lane != NULL) {
 			lane->dead--;
+			lane->dead_bytes -= dead_cost(&row);
 			lane->unsaved = true;	/* the watermark that passed it goes along */
 		}
 		c->done++;
@@ -146,75 +150,124 @@ void dead_free(struct router *r)
 struct oldest {
 	struct router *r;
 	struct delivery_key keys[DEAD_CHANGE_MAX];
-	size_t n, most;
+	uint64_t costs[DEAD_CHANGE_MAX];
+	size_t n;
 	uint64_t end;		/* of the lane at hand: its watermark */
 };
 
 static bool note_oldest(void *arg, struct delivery_key key, const struct dead_row *row)
 {
 	struct oldest *o = arg;
-	(void)row;
-	if (key.seq >= o->end || (o->n == o->most && o->keys[o->n - 1].seq <= key.seq))
+	if (key.seq >= o->end || (o->n == DEAD_CHANGE_MAX && o->keys[o->n - 1].seq <= key.seq))
 		return false;
 	if (find_gone(o->r, key.lane, key.seq) != NULL)
 		return true;
-	size_t at = o->n < o->most ? o->n++ : o->n - 1;
-	while (at > 0 && o->keys[at - 1].seq > key.seq) {
+	size_t at = o->n < DEAD_CHANGE_MAX ? o->n++ : o->n - 1;
+	for (; at > 0 && o->keys[at - 1].seq > key.seq; at--) {
 		o->keys[at] = o->keys[at - 1];
-		at--;
+		o->costs[at] = o->costs[at - 1];
 	}
 	o->keys[at] = key;
+	o->costs[at] = dead_cost(row);
 	return true;
 }
 
-static uint64_t dead_of(struct lane *const lanes[], size_t n)
+/* Whose dead letters count together, and what they may be. */
+struct letters {
+	struct lane *const *lanes;
+	size_t n_lanes;
+	uint64_t most, most_bytes;
+	uint64_t n, bytes;
+};
+
+static bool are_too_many(const struct letters *l)
 {
-	uint64_t sum = 0;
-	for (size_t i = 0; i < n; i++)
-		sum += lanes[i]->dead;
-	return sum;
+	return l->n > l->most || l->bytes > l->most_bytes;
 }
 
-/* What is more than `most` goes, or a piece of it. True when there is more. */
-static bool purge_overflow(struct router *r, struct lane *const lanes[], size_t n, uint64_t most)
+static struct letters letters_of(struct lane *const lanes[], size_t n, uint64_t most, uint64_t most_bytes)
 {
-	uint64_t sum = dead_of(lanes, n);
-	if (sum <= most)
-		return false;
-	struct oldest oldest = { .r = r };
-	oldest.most = sum - most < DEAD_CHANGE_MAX ? (size_t)(sum - most) : DEAD_CHANGE_MAX;
+	struct letters l = { .lanes = lanes, .n_lanes = n, .most = most, .most_bytes = most_bytes };
 	for (size_t i = 0; i < n; i++) {
-		oldest.end = lane_watermark(lanes[i]);
-		if (lanes[i]->dead > 0)
-			rows_each_dead(r->state, lanes[i]->number, 0, note_oldest, &oldest);
+		l.n += lanes[i]->dead;
+		l.bytes += lanes[i]->dead_bytes;
 	}
-	struct dead_change c = { .keys = oldest.keys, .n = oldest.n };
+	return l;
+}
+
+/* What is too many goes, or a piece of it: how many did. */
+static size_t purge_piece(struct router *r, const struct letters *l)
+{
+	struct oldest oldest = { .r = r };
+	struct letters left = *l;
+	for (size_t i = 0; i < l->n_lanes; i++) {
+		oldest.end = lane_watermark(l->lanes[i]);
+		if (l->lanes[i]->dead > 0)
+			rows_each_dead(r->state, l->lanes[i]->number, 0, note_oldest, &oldest);
+	}
+	struct dead_change c = { .keys = oldest.keys };
+	for (; c.n < oldest.n && are_too_many(&left); c.n++) {
+		left.n--;
+		left.bytes -= oldest.costs[c.n];
+	}
 	dead_change(r, &c);
 	if (c.done > 0)
-		log_write(PB_WARN, lanes[0]->sink_title, "%zu dead letters are purged, the oldest of more than "
-			  "dead_max", c.done);
-	return c.done == DEAD_CHANGE_MAX;
+		log_write(PB_WARN, l->lanes[0]->sink_title, "%zu dead letters are purged, the oldest of more than "
+			  "dead_max or dead_max_size", c.done);
+	return c.done;
+}
+
+/* When to look again: those that no lane has passed cannot go yet. */
+static int64_t purge_overflow(struct router *r, struct lane *const lanes[], size_t n, uint64_t most, uint64_t most_bytes)
+{
+	int64_t again = OVERFLOW_EVERY;
+	for (int i = 0; i < PIECES_AT_ONCE; i++) {
+		struct letters l = letters_of(lanes, n, most, most_bytes);
+		if (!are_too_many(&l))
+			return TIMER_NEVER;
+		if (purge_piece(r, &l) > 0)
+			continue;
+		again = i == 0 ? OVERFLOW_LATER : OVERFLOW_EVERY;
+		break;
+	}
+	return again;
 }
 
 static void check_overflow(struct timer *t)
 {
 	struct router *r = CONTAINER_OF(t, struct router, dead_timer);
-	bool more = false;
+	int64_t again = TIMER_NEVER;
 	for (size_t i = 0; i < r->n_outlets; i++) {
 		const struct outlet *o = r->outlets[i];
-		more = purge_overflow(r, o->lanes, o->n_lanes, o->dead_max) || more;
+		int64_t wait = purge_overflow(r, o->lanes, o->n_lanes, o->dead_max, o->quota.dead_max);
+		again = wait < again ? wait : again;
 	}
-	for (size_t i = 0; i < r->n_leaving; i++)
-		more = purge_overflow(r, &r->leaving[i], 1, DEAD_MAX_REMOVED) || more;
-	if (more)
-		timer_set(&r->timers, t, router_now(r) + OVERFLOW_EVERY);
+	for (size_t i = 0; i < r->n_leaving; i++) {
+		int64_t wait = purge_overflow(r, &r->leaving[i], 1, DEAD_MAX_REMOVED, r->quota_share);
+		again = wait < again ? wait : again;
+	}
+	if (again != TIMER_NEVER)
+		timer_set(&r->timers, t, router_now(r) + again);
 }
 
-void dead_added(struct lane *lane)
+void dead_add(struct lane *lane, uint64_t seq, enum dead_reason reason, const struct straggler_row *was,
+	      const struct pb_event *ev)
 {
 	struct router *r = lane->router;
-	uint64_t most = lane->leaving.is ? DEAD_MAX_REMOVED : lane->outlet->dead_max;
-	if (++lane->dead > most && r->dead_timer.place == 0) {
+	struct dead_row row = {
+		.reason = reason, .attempts = was->attempts, .first_ms = was->first_ms, .dead_ms = router_wall(r),
+		.bytes = was->bytes, .parts = was->parts, .error = was->error, .response = was->response,
+	};
+	rows_put_dead(&r->open.batch, (struct delivery_key){ lane->number, seq }, &row);
+	trail_dead(r, (struct delivery_key){ lane->number, seq }, ev, reason);
+	lane->died[reason]++;
+	lane->dead++;
+	lane->dead_bytes += dead_cost(&row);
+	save_soon(r);
+	struct letters l = lane->leaving.is ? letters_of(&lane, 1, DEAD_MAX_REMOVED, r->quota_share) :
+		letters_of(lane->outlet->lanes, lane->outlet->n_lanes, lane->outlet->dead_max,
+			   lane->outlet->quota.dead_max);
+	if (are_too_many(&l) && r->dead_timer.place == 0) {
 		r->dead_timer.fire = check_overflow;
 		timer_set(&r->timers, &r->dead_timer, router_now(r) + OVERFLOW_EVERY);
 	}

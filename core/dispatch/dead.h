@@ -45,8 +45,9 @@ bool dead_goes(struct router *, struct delivery_key);
 void dead_note_due(struct router *, struct lane *, struct delivery_key, int64_t due_ms);
 /* Is more on its way than may be? */
 bool dead_is_full(const struct router *);
-/* One more died on the lane: its sink may have too many. */
-void dead_added(struct lane *);
+/* A delivery of the lane is dead: its row goes with the next save. `was` is what was known of it, and the event may be NULL; its
+ * sink may have too many then. */
+void dead_add(struct lane *, uint64_t seq, enum dead_reason, const struct straggler_row *was, const struct pb_event *);
 /* A save is on disk: what it replayed is due. */
 void dead_saved(struct router *);
 /* Every second: a piece of the rows is looked at for those that are too old. */

@@ -273,8 +273,10 @@ void feed_recall(struct feed *f, struct pb_span key, struct pb_span value)
 	mark_put(&f->marks_kept, text, value);
 }
 
-static const char *why_not(int result)
+static const char *why_not(const struct feed *f, int result)
 {
+	if (result == -ENOSPC && f->held != NULL)
+		return f->held;
 	return result == -ENOSPC ? "the store is full" : result == -EMSGSIZE ? "too large to store" :
 	       result == -ENOBUFS ? "too many keys of events wait to be saved" : "out of memory";
 }
@@ -297,14 +299,14 @@ static void settle(struct feed *f, int result)
 	void (*settled)(void *, void *, const struct pb_receipt *) = f->self.plugin->source->settled;
 	count(f, result);
 	if (result < 0)
-		atomic_store(&f->reason, why_not(result));
+		atomic_store(&f->reason, why_not(f, result));
 	f->settling = true;
 	for (size_t i = 0; i < e->n_units && settled != NULL; i++) {
 		const struct unit *u = &e->units[i];
 		struct pb_receipt receipt = {
 			.emission = e, .unit = u,
 			.outcome = result < 0 || u->failed ? PB_FAILED : PB_ACCEPTED,
-			.reason = result < 0 ? why_not(result) : u->failed ? why_not(-EMSGSIZE) : "",
+			.reason = result < 0 ? why_not(f, result) : u->failed ? why_not(f, -EMSGSIZE) : "",
 		};
 		settled(f->self.state, u->token, &receipt);
 	}
@@ -325,7 +327,10 @@ static int append(struct feed *f)
 	f->sifted.events = f->entry.events;
 	f->sifted.n = f->entry.n;
 	f->sifted.records = f->entry.records;
-	return f->closed.records.len > 0 ? commit_run(f->commit, &f->entry) : 0;
+	if (f->closed.records.len == 0)
+		return 0;
+	f->held = commit_why_held(f->commit, f->number);
+	return f->held == NULL ? commit_run(f->commit, &f->entry) : -ENOSPC;
 }
 
 /* It may be stored another time. */

@@ -68,6 +68,7 @@ struct feed {
 	int64_t dedupe_ms;
 	struct seen_batch sifted;	/* what of `closed` is no repeat */
 	struct buf key;			/* at hand */
+	const char *held;		/* why nothing was committed: its words in the commit, NULL: it was tried */
 	struct commit_entry entry;	/* our place in a group commit */
 	int wake_fd;
 	_Atomic bool stopping, reopen;

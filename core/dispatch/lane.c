@@ -160,6 +160,7 @@ void lane_cover(struct lane *lane, uint64_t seq, const struct straggler_row *row
 		c->first_ms = row->first_ms;
 		c->due_ms = row->due_ms;
 		c->key = row->key;
+		c->cost = straggler_cost(row);
 		c->parts_len = parts;
 		if (parts > 0)
 			memcpy(c->parts, row->parts.data, parts);
@@ -218,6 +219,7 @@ void lane_push_waiting(struct lane *lane, const struct pb_event *ev, const struc
 	slot->attempts = c->attempts;
 	slot->first_ms = c->first_ms;
 	slot->row_due_ms = c->due_ms;
+	slot->row_cost = c->cost;
 	/* Parked: what had to happen first is what lies before it here. */
 	slot->after = due_is_parked(c->due_ms) ? slot->taken_ms : c->due_ms - lane->router->wall_offset;
 	if (c->parts_len > 0) {
@@ -384,8 +386,12 @@ static void leave_window(struct lane *lane, struct slot *slot)
 
 void lane_rows_done(struct lane *lane)
 {
-	if (lane->from_rows && lane->untaken == 0 && lane->count == 0)
-		lane->from_rows = false;
+	if (!lane->from_rows || lane->untaken > 0 || lane->count > 0)
+		return;
+	lane->from_rows = false;
+	lane->router->catchup_due = true;
+	if (lane->covered != NULL)
+		lane_uncover(lane);	/* what waited for them comes before the journal */
 }
 
 void lane_settled(struct slot *slot)

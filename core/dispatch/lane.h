@@ -55,6 +55,7 @@ struct slot {
 	unsigned attempts;		/* made */
 	int64_t first_ms;		/* wall clock of the first failure, 0: none */
 	int64_t row_due_ms;		/* due time in the row it has, -1: it has none */
+	uint64_t row_cost;		/* of that row: straggler_cost() */
 	uint64_t hash;			/* of its key, 0: it has none */
 	struct key *key;		/* NULL: it has none, or nobody waits for it any more */
 	struct slot *key_prev, *key_next;	/* of the same key, in order of events */
@@ -74,6 +75,7 @@ struct covered {
 	unsigned attempts;
 	int64_t first_ms, due_ms;	/* wall clock; due_ms -1: it is dead */
 	uint64_t key;			/* hash, 0: none */
+	uint64_t cost;			/* of the row */
 	size_t parts_len;
 	char parts[];
 };
@@ -121,7 +123,8 @@ struct lane {
 	struct key *keys_first, *keys_last;	/* those for which a row is to be fetched */
 	bool keys_served;		/* at this moment */
 	size_t n_held;			/* slots of the window HELD */
-	uint64_t stragglers, dead;	/* rows */
+	uint64_t stragglers, dead;	/* rows … */
+	uint64_t row_bytes, dead_bytes;	/* … and what they cost */
 	uint64_t purged, replayed;	/* dead letters, since the start */
 	uint64_t resent;		/* kept events that were replayed, likewise */
 	uint64_t delivered, retried, filtered;
@@ -140,6 +143,18 @@ void lane_free(struct lane *);
 void lane_rewire(struct lane *, struct route *, struct outlet *);
 /* The sink's name. */
 const char *lane_sink(const struct lane *);
+/* It has one straggler's row more, or less. */
+static inline void lane_row_added(struct lane *lane, uint64_t cost)
+{
+	lane->stragglers++;
+	lane->row_bytes += cost;
+}
+
+static inline void lane_row_gone(struct lane *lane, uint64_t cost)
+{
+	lane->stragglers--;
+	lane->row_bytes -= cost;
+}
 /* All before it are settled. */
 uint64_t lane_watermark(const struct lane *);
 /* What it is once the open batch is on disk, in which all rows are that slots wait for: both go in one. */

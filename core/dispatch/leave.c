@@ -127,15 +127,10 @@ struct piece {
 
 static void make_dead(struct piece *p, struct delivery_key key, const struct straggler_row *row)
 {
-	struct router *r = p->lane->router;
-	rows_put_dead(&r->open.batch, key, &(struct dead_row){
-		.reason = DEAD_REMOVED, .attempts = row->attempts, .first_ms = row->first_ms,
-		.dead_ms = router_wall(r), .bytes = row->bytes, .parts = row->parts, .response = row->response,
-		.error = row->error.len > 0 ? row->error : span_str(why),
-	});
-	dead_added(p->lane);
-	trail_dead(r, key, NULL, DEAD_REMOVED);
-	p->lane->died[DEAD_REMOVED]++;
+	struct straggler_row dead = *row;
+	if (dead.error.len == 0)
+		dead.error = span_str(why);
+	dead_add(p->lane, key.seq, DEAD_REMOVED, &dead, NULL);
 	p->lane->leaving.moved++;
 	p->made++;
 }
@@ -145,10 +140,10 @@ static bool each_straggler(void *arg, struct delivery_key key, const struct stra
 	struct piece *p = arg;
 	struct lane *lane = p->lane;
 	/* What is at work is judged when it comes back. */
-	if (lane_find_loose(lane, key.seq) != NULL || lane_in_window(lane, key.seq))
+	if (lane_find_loose(lane, key.seq) != NULL || lane_in_window(lane, key.seq) || shed_has(lane->router, key))
 		return true;
 	rows_del_straggler(&lane->router->open.batch, key, row->due_ms);
-	lane->stragglers--;
+	lane_row_gone(lane, straggler_cost(row));
 	lane->untaken -= row->due_ms == due_parked(0) && lane->untaken > 0;
 	struct covered *c = lane_find_covered(lane, key.seq);
 	if (c != NULL)

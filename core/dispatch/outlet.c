@@ -64,6 +64,7 @@ void outlet_init(struct outlet *o, struct config_instance *in, struct plugin_use
 		.dead_max = (uint64_t)options_int(in->options, "dead_max"),
 		.dead_keep = options_int(in->options, "dead_keep"),
 	};
+	quota_init(o);
 	bucket_init(&o->bucket, &in->rate, options_int(in->options, "burst"), router_now(router));
 	if (!o->async)
 		o->max_in_flight = o->max_batch;

@@ -14,6 +14,7 @@
 #include "dispatch/delivery.h"
 #include "dispatch/inbox.h"
 #include "dispatch/lane.h"
+#include "dispatch/quota.h"
 #include "dispatch/sinks.h"
 #include "plugin/instance.h"
 
@@ -42,6 +43,7 @@ struct outlet {
 	struct outlet *pump_next;	/* the router's list of those with something to do */
 	bool pumped;
 	struct sink_stand stand;	/* enabled, disabled, draining */
+	struct quota quota;		/* bytes, of all its lanes */
 	uint64_t dead_max;		/* letters, of all its lanes */
 	int64_t dead_keep;		/* ms, 0: for ever */
 	uint64_t delivered, failed;

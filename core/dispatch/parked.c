@@ -18,6 +18,8 @@ struct parked_list {
 static bool collect(void *arg, uint64_t seq)
 {
 	struct parked_list *list = arg;
+	if (shed_has(list->lane->router, (struct delivery_key){ list->lane->number, seq }))
+		return true;
 	if (list->n < AT_ONCE && sink_takes(list->lane->outlet, seq)) {
 		list->seqs[list->n++] = seq;
 		return true;
@@ -56,6 +58,7 @@ static bool take_up(struct lane *lane, uint64_t seq)
 	struct straggler_row row;
 	struct buf hold = BUF_INIT(BUF_MAX);
 	int failed = rows_get_straggler(r->state, key, &row, &hold);
+	bool row_read = failed == 0;
 	struct pb_event *ev = failed == 0 ? space_event(r, seq) : NULL;
 	if (failed == 0 && ev == NULL)
 		failed = -errno;
@@ -63,7 +66,7 @@ static bool take_up(struct lane *lane, uint64_t seq)
 		push(lane, ev, &row);
 	bool gone = failed == -ENOENT || failed == -EBADMSG;
 	if (gone)
-		stragglers_drop(lane, key, 0, due_parked(0));
+		stragglers_drop(lane, key, due_parked(0), row_read ? &row : NULL);
 	event_unref(ev);
 	buf_free(&hold);
 	return failed == 0 || gone;

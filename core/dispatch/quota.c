@@ -1,13 +1,27 @@
-/*
- * quota.c - what gives way when the store grows.
- *
- * Nothing waits longer for space than for what comes first here. What is still too much after all of it
- * is for commit.c: nothing more is accepted until space returns.
- */
+/* quota.c - what gives way when the store grows. */
+#include "dispatch/quota.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/parse.h"
+#include "dispatch/alarms.h"
 #include "dispatch/router.h"
 
-#define LOOKS 256	/* so often while the journal grows by all that the store may have */
+#define LOOKS 256		/* so often while the journal grows by all that the store may have */
 #define LOOK_LEAST 65536	/* bytes */
+#define SAID_EVERY 60000	/* ms between two lines about a sink that overflows */
+
+void quota_init(struct outlet *o)
+{
+	const struct options *options = o->config->options;
+	uint64_t backlog = (uint64_t)options_int(options, "max_backlog");
+	uint64_t dead = (uint64_t)options_int(options, "dead_max_size");
+	o->quota.max_backlog = backlog > 0 ? backlog : o->router->quota_share;
+	o->quota.dead_max = dead > 0 ? dead : o->quota.max_backlog;
+	o->quota.blocks = strcmp(options_str(options, "overflow"), "block") == 0;
+}
 
 void space_grew(struct router *r)
 {
@@ -18,6 +32,16 @@ void space_grew(struct router *r)
 		return;
 	r->grown = stat.grown;
 	r->space_due = true;
+}
+
+/* The state counts as the journal does. */
+static void charge(struct router *r)
+{
+	uint64_t bytes = state_bytes(r->state);
+	journal_charge(r->journal, bytes);
+	if (bytes < r->charged)
+		commit_room(r->commit);
+	r->charged = bytes;
 }
 
 /* The journal has more than half of the store: its oldest segment goes, and what lanes still want of it is parked. */
@@ -32,9 +56,126 @@ static void compact_oldest(struct router *r)
 			yield_lane(r->lanes[i], stat.oldest_end_seq, 0);
 }
 
+/* The first event from which on the journal has at most `bytes`. */
+static uint64_t seq_before_end(struct router *r, uint64_t low, uint64_t bytes)
+{
+	uint64_t high = r->next;
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+		if (journal_bytes_from(r->journal, middle) > bytes)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void measure(struct outlet *o, uint64_t *pinned)
+{
+	struct router *r = o->router;
+	uint64_t first = r->next, rows = 0, dead = 0;
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		uint64_t mark = lane_watermark(o->lanes[i]);
+		first = mark < first ? mark : first;
+		rows += o->lanes[i]->row_bytes;
+		dead += o->lanes[i]->dead_bytes;
+	}
+	*pinned = journal_bytes_from(r->journal, first);
+	o->quota.backlog = *pinned + rows;
+	o->quota.dead = dead;
+}
+
+static void leave_journal(struct outlet *o, uint64_t bytes)
+{
+	struct router *r = o->router;
+	uint64_t until = 0;
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		struct lane *lane = o->lanes[i];
+		uint64_t mark = lane_watermark(lane);
+		if (lane->yield_until != 0 || journal_bytes_from(r->journal, mark) <= bytes)
+			continue;
+		if (until == 0)
+			until = seq_before_end(r, mark, bytes);
+		yield_lane(lane, until, 0);
+	}
+}
+
+/* While it lasts, now and then. */
+static void say_overflow(struct outlet *o)
+{
+	struct quota *q = &o->quota;
+	int64_t now = router_now(o->router);
+	char count[24], most[PARSE_TEXT_SIZE];
+	if (q->unsaid == 0 || (q->said_ms != 0 && now - q->said_ms < SAID_EVERY))
+		return;
+	format_size((int64_t)q->max_backlog, most);
+	snprintf(count, sizeof count, "%llu", (unsigned long long)q->unsaid);
+	log_write(PB_WARN, o->self.title, "%s deliveries are dead (overflow), the oldest: more waits than max_backlog, %s",
+		  count, most);
+	alarms_tell(o->router->alarms, "patchbay.sink.overflow", router_wall(o->router), "sink", o->config->name,
+		    "dead", count, NULL);
+	q->said_ms = now;
+	q->unsaid = 0;
+}
+
+static void block(struct outlet *o, bool blocked)
+{
+	if (o->quota.blocked == blocked)
+		return;
+	o->quota.blocked = blocked;
+	o->router->holds_due = true;
+	log_write(PB_WARN, o->self.title, blocked ? "has reached max_backlog: its sources are held until it is below "
+		  "it again" : "is below max_backlog again: its sources go on");
+	alarms_tell(o->router->alarms, blocked ? "patchbay.sink.blocking" : "patchbay.sink.room",
+		    router_wall(o->router), "sink", o->config->name, NULL);
+}
+
+/* The journal's part may be half of it; all of it together no more than that. */
+static void keep_within(struct outlet *o)
+{
+	uint64_t most = o->quota.max_backlog, pinned, low = most - most / 10;
+	measure(o, &pinned);
+	if (pinned > most / 2)
+		leave_journal(o, most / 2 - most / 8);
+	if (o->quota.blocks)
+		block(o, o->quota.backlog > (o->quota.blocked ? low : most));
+	else if (o->quota.backlog > most)
+		o->quota.unsaid += shed_oldest(o, o->quota.backlog - low);
+	say_overflow(o);
+}
+
+/* The sources of sinks that are full. */
+static void hold_sources(struct router *r)
+{
+	struct commit_held *held = NULL;
+	size_t n = 0;
+	for (size_t i = 0; i < r->n_outlets; i++) {
+		struct outlet *o = r->outlets[i];
+		for (size_t k = 0; o->quota.blocked && k < o->n_lanes; k++) {
+			uint32_t source;
+			for (size_t j = 0; rule_source(o->lanes[k]->route->rule, j, &source); j++) {
+				held = xrealloc(held, n + 1, sizeof *held);
+				held[n++] = (struct commit_held){ source, o->config->name };
+			}
+		}
+	}
+	commit_hold(r->commit, held, n);
+	free(held);
+	r->holds = n;
+	r->holds_due = false;
+}
+
+/* What gives way, in this order. What is kept for a replay goes before all of it, since space_turn() asks for it (retain.c), and
+ * dead letters over their quota by themselves (dead.c); what is still too much is for the journal: an append finds no room, and
+ * nothing more is accepted until there is. */
 void space_look(struct router *r)
 {
 	r->space_due = false;
+	charge(r);
 	compact_oldest(r);
+	for (size_t i = 0; i < r->n_outlets; i++)
+		keep_within(r->outlets[i]);
+	if (r->holds_due || r->holds > 0)	/* routes may have changed */
+		hold_sources(r);
 	space_turn(r);
 }

@@ -223,7 +223,7 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 	struct lane *lane = arg;
 	struct straggler_row fixed = *row;
 	int64_t latest = router_wall(lane->router) + row->wait_ms;
-	lane->stragglers++;
+	lane_row_added(lane, straggler_cost(row));
 	if (row->due_ms == due_parked(0)) {
 		yield_found(lane, key.seq);
 		return true;
@@ -248,8 +248,8 @@ static bool count_straggler(void *arg, struct delivery_key key, const struct str
 static bool count_dead(void *arg, struct delivery_key key, const struct dead_row *row)
 {
 	struct lane *lane = arg;
-	(void)row;
 	lane->dead++;
+	lane->dead_bytes += dead_cost(row);
 	if (key.seq >= lane->next)
 		lane_cover(lane, key.seq, NULL);
 	return true;

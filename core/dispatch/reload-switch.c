@@ -47,8 +47,10 @@ void reload_cancel(struct inbox_call *call)
 static bool count_dead(void *arg, struct delivery_key key, const struct dead_row *row)
 {
 	struct lane *lane = arg;
-	(void)row;
-	lane->dead += !dead_is_purged(lane->router, key.lane, key.seq);
+	if (dead_is_purged(lane->router, key.lane, key.seq))
+		return true;
+	lane->dead++;
+	lane->dead_bytes += dead_cost(row);
 	return true;
 }
 

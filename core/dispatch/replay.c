@@ -70,10 +70,9 @@ static void deliver_again(struct replay_call *c, struct lane *lane, const struct
 		page->rows++;
 	} else if (!c->filter->dry) {
 		int64_t due = router_wall(r);
-		rows_put_straggler(&r->open.batch, key, &(struct straggler_row){
-			.due_ms = due, .bytes = (uint32_t)rec->data.len,
-		}, -1);
-		lane->stragglers++;
+		struct straggler_row row = { .due_ms = due, .bytes = (uint32_t)rec->data.len };
+		rows_put_straggler(&r->open.batch, key, &row, -1);
+		lane_row_added(lane, straggler_cost(&row));
 		lane->resent++;
 		lane->unsaved = true;	/* the watermark that passed it goes along */
 		dead_note_due(r, lane, key, due);

@@ -32,7 +32,10 @@ static int64_t ended(struct router *r, uint64_t end_seq)
 
 static bool space_is_short(struct router *r, const struct journal_stat *stat)
 {
-	return commit_is_full(r->commit) || (r->max_size > 0 && stat->bytes > KEEP_SHARE_MAX(r->max_size));
+	if (r->max_size == 0)
+		return commit_is_full(r->commit);
+	return commit_is_full(r->commit) || stat->bytes > KEEP_SHARE_MAX(r->max_size) ||
+	       stat->bytes + r->charged > r->max_size - r->max_size / 8;
 }
 
 bool retain_holds(struct router *r, const struct journal_stat *stat)

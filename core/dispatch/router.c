@@ -133,6 +133,7 @@ void router_fini(struct router *r)
 	marks_free(r);
 	space_free(r);
 	seen_fini(&r->seen);
+	shed_free(r);
 	dead_free(r);
 	save_free(&r->open);
 	save_free(&r->saving);

@@ -18,6 +18,7 @@
 #include "dispatch/retain.h"
 #include "dispatch/saver.h"
 #include "dispatch/seen.h"
+#include "dispatch/shed.h"
 #include "dispatch/timeline.h"
 #include "dispatch/timer.h"
 #include "dispatch/uptime.h"
@@ -67,6 +68,7 @@ struct save {
 	bool yields;			/* lanes move on once this is saved */
 	bool replays;			/* it has rows that need events which lanes are past */
 	uint64_t seen_until;		/* keys of events before it are in it, or were saved */
+	bool sheds;			/* it has rows that become dead letters */
 	uint64_t trim_seq;		/* segments below it may go once this is saved; 0: none */
 	bool piece;			/* it has a piece of what is put into `kept`; the next one may follow */
 };
@@ -133,8 +135,13 @@ struct router {
 	bool space_due;			/* look for a segment that may go, when no save is under way */
 	uint64_t max_size;		/* of the store: bytes, 0: no limit */
 	uint64_t grown;			/* the journal's, when space was looked at last */
+	uint64_t quota_share;		/* bytes: `max_backlog` of a sink that does not say */
+	size_t holds;			/* sources that sinks hold, each for each lane … */
+	bool holds_due;			/* … which may have changed */
+	uint64_t charged;		/* the state's bytes, as the journal was told last */
 	struct yield yield;
 	struct retain retain;
+	struct shed_row *shed;		/* rows that become dead letters with a save */
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */
 	struct seen_keys seen;		/* shared with the sources and the commit */
@@ -207,6 +214,8 @@ void settle_passed_all(struct router *);
 /* Likewise one that very many have passed: called when the lane has moved. */
 void settle_passed(struct lane *);
 
+/* The slot, which is READY, WAITING or HELD, is dead; nothing is said of it alone. */
+void settle_shed(struct slot *, enum dead_reason);
 /* Each slot of the window that has no row, or, in a strict lane, one that is due, gets a parked one. */
 void settle_park(struct lane *);
 
@@ -228,8 +237,8 @@ bool stragglers_bring_back(struct lane *, uint64_t seq, int64_t due_ms);
 int64_t stragglers_first(const struct router *, const struct straggler_row *);
 /* The slot is as its row says, which is due at `due_ms`. */
 void stragglers_restore(struct slot *, const struct straggler_row *, int64_t due_ms);
-/* The event of the row, which has that key, is gone: nothing can be delivered, and that is said. */
-void stragglers_drop(struct lane *, struct delivery_key, uint64_t hash, int64_t due_ms);
+/* Its event, or (`row` NULL) what its row said, is gone: nothing can be delivered, and that is said. */
+void stragglers_drop(struct lane *, struct delivery_key, int64_t due_ms, const struct straggler_row *);
 /* Look at the rows again not later than `due_ms` (engine wall clock). */
 void stragglers_expect(struct lane *, int64_t due_ms);
 

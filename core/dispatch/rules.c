@@ -70,6 +70,14 @@ bool rule_same(const struct rule *a, const struct rule *b)
 	       memcmp(a->bytes, b->bytes, a->from_len + a->globs_len) == 0;
 }
 
+bool rule_source(const struct rule *rule, size_t i, uint32_t *source)
+{
+	if (4 * i >= rule->from_len)
+		return false;
+	*source = get_le32(rule->bytes + 4 * i);
+	return true;
+}
+
 enum rule_verdict rule_verdict(const struct rule *rule, uint32_t origin, const char *type)
 {
 	const char *glob = rule->bytes + rule->from_len, *end = glob + rule->globs_len;

@@ -34,6 +34,8 @@ struct rule *rule_load(const struct route_row *);
 struct rule *rule_none(uint64_t until);
 void rules_free(struct rule *first);
 bool rule_same(const struct rule *, const struct rule *);
+/* The number of the `i`th source; false: there are no more. */
+bool rule_source(const struct rule *, size_t i, uint32_t *source);
 /* Does it take an event of this type from this source? */
 bool rule_takes(const struct rule *, uint32_t origin, const char *type);
 /* And if not, by which of its conditions? */

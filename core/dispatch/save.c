@@ -210,10 +210,13 @@ int64_t save_turn(struct router *r)
 	int64_t now = router_now(r), due = due_at(r);
 	if (r->save_busy)
 		return TIMER_NEVER;
-	if (r->space_due)
-		space_look(r);
 	if (r->yield.due)
 		yield_turn(r);
+	if (r->space_due) {
+		space_look(r);
+		if (r->yield.due)
+			yield_turn(r);
+	}
 	due = due_at(r);
 	if (now < due)
 		return r->save_pending || r->urgent_since > 0 ? due : TIMER_NEVER;
@@ -259,6 +262,9 @@ static void release(struct router *r, struct save *s)
 		yield_saved(r);
 	s->yields = s->replays = false;
 	seen_saved(&r->seen, s->seen_until);
+	r->space_due = r->space_due || s->sheds;
+	s->sheds = false;
+	shed_saved(r);
 	space_saved(r, s->trim_seq, s->applied);
 	dead_saved(r);
 	let_go_on(r, r->saves, INT64_MIN);

@@ -71,19 +71,23 @@ static void forget_row(struct router *r, struct slot *slot)
 		return;
 	rows_del_straggler(&r->open.batch, key_of(slot), slot->row_due_ms);
 	slot->row_due_ms = -1;
-	slot->lane->stragglers--;
+	lane_row_gone(slot->lane, slot->row_cost);
 }
 
 /* `wait` ms before it is tried again, if it is parked not before that. */
 static void put_row_due(struct router *r, struct slot *slot, int64_t due, int64_t wait)
 {
-	rows_put_straggler(&r->open.batch, key_of(slot), &(struct straggler_row){
+	struct straggler_row row = {
 		.attempts = slot->attempts, .first_ms = slot->first_ms, .due_ms = due, .wait_ms = wait,
 		.key = slot->hash, .after_ms = due_is_parked(due) && wait > 0 ? router_wall(r) + wait : 0,
 		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
 		.response = { slot->response, slot->response_len },
-	}, slot->row_due_ms);
-	slot->lane->stragglers += slot->row_due_ms < 0;
+	};
+	rows_put_straggler(&r->open.batch, key_of(slot), &row, slot->row_due_ms);
+	if (slot->row_due_ms >= 0)
+		lane_row_gone(slot->lane, slot->row_cost);
+	slot->row_cost = straggler_cost(&row);
+	lane_row_added(slot->lane, slot->row_cost);
 	slot->row_due_ms = due;
 	slot->n_saved = slot->n_done;
 	set_urgent(r);
@@ -136,22 +140,22 @@ static void tell_sink(struct router *r, const struct outlet *o, const char *type
 
 static void put_dead(struct router *r, struct slot *slot, enum dead_reason reason)
 {
-	struct lane *lane = slot->lane;
 	forget_row(r, slot);
-	rows_put_dead(&r->open.batch, key_of(slot), &(struct dead_row){
-		.reason = reason, .attempts = slot->attempts,
-		.first_ms = slot->first_ms, .dead_ms = router_wall(r),
+	dead_add(slot->lane, slot->seq, reason, &(struct straggler_row){
+		.attempts = slot->attempts, .first_ms = slot->first_ms,
 		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
 		.response = { slot->response, slot->response_len },
-	});
-	dead_added(lane);
-	trail_dead(r, key_of(slot), slot->event, reason);
-	lane->died[reason]++;
-	set_urgent(r);
+	}, slot->event);
 	keys_unhold(slot);
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
 	step_at("settle: dead letter's row gathered");
+}
+
+void settle_shed(struct slot *slot, enum dead_reason reason)
+{
+	assert(slot->state == SLOT_READY || slot->state == SLOT_WAITING || slot->state == SLOT_HELD);
+	put_dead(slot->lane->router, slot, reason);
 }
 
 static void make_dead(struct router *r, struct slot *slot, enum dead_reason reason)

@@ -142,8 +142,8 @@ static void count_lane(struct count_pass *p, struct lane *lane)
 	p->lane = lane;
 	p->seen = 0;
 	p->window = lane->head;
-	/* One in memory may have a row that is on its way out, or about to be a dead letter's; so has what leaves. */
-	if (lane->stragglers > 0 || lane->n_loose > 0 || lane->count > 0 || lane->leaving.is)
+	/* One in memory may have a row that is on its way out, or about to be a dead letter's; so has what leaves, or is shed. */
+	if (lane->stragglers > 0 || lane->n_loose > 0 || lane->count > 0 || lane->leaving.is || r->shed != NULL)
 		rows_each_straggler(r->state, lane->number, r->kept_below, count_straggler, p);
 	p->seen = 0;
 	if (lane->dead > 0 || r->gone != NULL)

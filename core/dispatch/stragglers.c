@@ -30,7 +30,8 @@ struct due_list {
 
 bool stragglers_is_here(const struct lane *lane, uint64_t seq)
 {
-	return lane_find_loose(lane, seq) != NULL || lane_in_window(lane, seq) || lane_takes_up(lane, seq);
+	return lane_find_loose(lane, seq) != NULL || lane_in_window(lane, seq) || lane_takes_up(lane, seq) ||
+	       shed_has(lane->router, (struct delivery_key){ lane->number, seq });
 }
 
 size_t stragglers_have_room(const struct lane *lane)
@@ -75,6 +76,7 @@ void stragglers_restore(struct slot *slot, const struct straggler_row *row, int6
 	slot->first_ms = stragglers_first(slot->lane->router, row);
 	slot->row_due_ms = due_ms;
 	slot->hash = due_is_parked(due_ms) ? due_parked_key(due_ms) : row->key;
+	slot->row_cost = straggler_cost(row);
 	if (row->error.len > 0)
 		slot->text = strndup(row->error.data, row->error.len);
 	if (row->parts.len > 0) {
@@ -84,15 +86,15 @@ void stragglers_restore(struct slot *slot, const struct straggler_row *row, int6
 	}
 }
 
-void stragglers_drop(struct lane *lane, struct delivery_key key, uint64_t hash, int64_t due_ms)
+void stragglers_drop(struct lane *lane, struct delivery_key key, int64_t due_ms, const struct straggler_row *row)
 {
 	struct router *r = lane->router;
 	log_write(PB_ERROR, lane->outlet->self.title,
 		  "event %llu of route %s cannot be delivered: it is neither in the journal nor kept",
 		  (unsigned long long)key.seq, lane->route->config->name);
 	rows_del_straggler(&r->open.batch, key, due_ms);
-	lane->stragglers--;
-	keys_row_gone(lane, hash, due_ms);
+	lane_row_gone(lane, row != NULL ? straggler_cost(row) : 0);
+	keys_row_gone(lane, row != NULL ? row->key : 0, due_ms);
 	r->lost++;
 	r->save_pending = true;
 }
@@ -108,7 +110,7 @@ bool stragglers_bring_back(struct lane *lane, uint64_t seq, int64_t due_ms)
 		struct pb_event *ev = space_event(r, seq);
 		failed = ev == NULL ? -errno : 0;
 		if (failed == -ENOENT || failed == -EBADMSG) {
-			stragglers_drop(lane, key, row.key, due_ms);
+			stragglers_drop(lane, key, due_ms, &row);
 		} else if (ev != NULL) {
 			struct slot *slot = lane_push_loose(lane, ev, seq, SLOT_FILTERING);
 			stragglers_restore(slot, &row, due_ms);

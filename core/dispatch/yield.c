@@ -23,12 +23,9 @@ struct piece {
 
 void yield_lane(struct lane *lane, uint64_t until, enum dead_reason as)
 {
-	struct router *r = lane->router;
-	if (lane->live)
-		lane_fall_behind(lane, r->next);
 	lane->yield_until = until;
 	lane->yield_as = as;
-	r->yield.due = true;
+	lane->router->yield.due = true;
 }
 
 static bool yields(const struct lane *lane, uint64_t seq)
@@ -46,36 +43,18 @@ void yield_found(struct lane *lane, uint64_t seq)
 		lane->next = seq + 1;
 }
 
-static void put_parked(struct lane *lane, uint64_t seq, struct straggler_row *row, int64_t old_due_ms)
+static void put_parked(struct lane *lane, uint64_t seq, struct straggler_row *row)
 {
 	struct delivery_key key = { lane->number, seq };
 	row->due_ms = due_parked(0);
-	rows_put_straggler(&lane->router->open.batch, key, row, old_due_ms);
-	lane->stragglers += old_due_ms < 0;
+	rows_put_straggler(&lane->router->open.batch, key, row, -1);
+	lane_row_added(lane, straggler_cost(row));
 	if (lane->untaken++ == 0)
 		lane->untaken_from = seq;
 }
 
-static void put_dead(struct lane *lane, uint64_t seq, const struct straggler_row *row, int64_t old_due_ms)
-{
-	struct delivery_key key = { lane->number, seq };
-	struct state_batch *to = &lane->router->open.batch;
-	if (old_due_ms >= 0) {
-		rows_del_straggler(to, key, old_due_ms);
-		lane->stragglers--;
-	}
-	rows_put_dead(to, key, &(struct dead_row){
-		.reason = lane->yield_as, .attempts = row->attempts, .first_ms = row->first_ms,
-		.dead_ms = router_wall(lane->router), .bytes = row->bytes, .parts = row->parts,
-		.error = row->error, .response = row->response,
-	});
-	lane->died[lane->yield_as]++;
-	trail_dead(lane->router, key, NULL, lane->yield_as);
-	dead_added(lane);
-}
-
 /* What the lane wants, and has no row yet; or, strict, one to be tried in its place. */
-static void put_one(struct piece *p, struct lane *lane, const struct record *rec)
+static void put_one(struct piece *p, struct lane *lane, const struct pb_event *ev, const struct record *rec)
 {
 	struct delivery_key key = { lane->number, rec->seq };
 	struct covered *c = lane_find_covered(lane, rec->seq);
@@ -87,10 +66,14 @@ static void put_one(struct piece *p, struct lane *lane, const struct record *rec
 		row.first_ms = c->first_ms;
 		row.after_ms = due_is_parked(c->due_ms) ? row.after_ms : c->due_ms;
 	}
+	if (c != NULL) {
+		rows_del_straggler(&p->r->open.batch, key, c->due_ms);
+		lane_row_gone(lane, c->cost);
+	}
 	if (lane->yield_as == 0)
-		put_parked(lane, rec->seq, &row, c != NULL ? c->due_ms : -1);
+		put_parked(lane, rec->seq, &row);
 	else
-		put_dead(lane, rec->seq, &row, c != NULL ? c->due_ms : -1);
+		dead_add(lane, rec->seq, lane->yield_as, &row, ev);
 	if (c != NULL) {	/* what counts of the row when the lane has passed it */
 		c->due_ms = lane->yield_as == 0 ? due_parked(0) : -1;
 		c->key = 0;
@@ -116,11 +99,11 @@ static bool take(struct piece *p, const struct record *rec)
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < routes[i]->n_lanes; k++)
 			if (yields(routes[i]->lanes[k], rec->seq) && !lane_took_else(routes[i]->lanes[k], rec->seq))
-				put_one(p, routes[i]->lanes[k], rec);
+				put_one(p, routes[i]->lanes[k], ev, rec);
 	for (size_t i = 0; p->r->n_old > 0 && i < p->r->n_lanes; i++)
 		if (yields(p->r->lanes[i], rec->seq) && lane_took_else(p->r->lanes[i], rec->seq) &&
 		    lane_wants(p->r->lanes[i], ev))
-			put_one(p, p->r->lanes[i], rec);
+			put_one(p, p->r->lanes[i], ev, rec);
 	event_unref(ev);
 	return true;
 }
@@ -160,23 +143,6 @@ static void read_piece(struct piece *p, uint64_t end)
 	r->yield.cursor_seq = read ? p->at : UINT64_MAX;
 }
 
-/* Where the piece begins, and where all that lanes are to give up ends. */
-static bool find_range(const struct router *r, uint64_t *from, uint64_t *end)
-{
-	bool any = false;
-	*from = UINT64_MAX;
-	*end = 0;
-	for (size_t i = 0; i < r->n_lanes; i++) {
-		const struct lane *lane = r->lanes[i];
-		if (lane->yield_until == 0)
-			continue;
-		any = true;
-		*from = lane->next < *from ? lane->next : *from;
-		*end = lane->yield_until > *end ? lane->yield_until : *end;
-	}
-	return any;
-}
-
 /* One that has caught up meanwhile may need nothing of it any more. If it does, it takes in nothing until its window has rows. */
 static bool has_passed(struct lane *lane)
 {
@@ -185,6 +151,23 @@ static bool has_passed(struct lane *lane)
 	else if (lane_watermark(lane) >= lane->yield_until)
 		lane->yield_until = 0;
 	return lane->yield_until == 0;
+}
+
+/* Where the piece begins, and where all that lanes are to give up ends. */
+static bool find_range(struct router *r, uint64_t *from, uint64_t *end)
+{
+	bool any = false;
+	*from = UINT64_MAX;
+	*end = 0;
+	for (size_t i = 0; i < r->n_lanes; i++) {
+		struct lane *lane = r->lanes[i];
+		if (has_passed(lane))
+			continue;
+		any = true;
+		*from = lane->next < *from ? lane->next : *from;
+		*end = lane->yield_until > *end ? lane->yield_until : *end;
+	}
+	return any;
 }
 
 /* The lanes that were in the piece, or had nothing but their window to give up. */
@@ -210,8 +193,10 @@ void yield_turn(struct router *r)
 	if (r->draining || r->start_unsaved || r->open.yields)
 		return;
 	r->yield.due = find_range(r, &p.at, &end);
-	if (!r->yield.due)
+	if (!r->yield.due) {
+		r->space_due = true;	/* all is given up: what follows from it? */
 		return;
+	}
 	if (end > r->next)
 		end = r->next;
 	if (p.at < end)
@@ -243,5 +228,5 @@ void yield_saved(struct router *r)
 		move_on(r->lanes[i]);
 	for (size_t i = 0; i < r->n_leaving; i++)
 		move_on(r->leaving[i]);
-	r->catchup_due = r->space_due = true;
+	r->catchup_due = r->yield.due = true;
 }

@@ -101,7 +101,7 @@ static int open_tables(struct lmdb *l)
 
 static int open_env(struct lmdb *l, uint64_t max_size)
 {
-	uint64_t map = max_size + (max_size / 2 > MAP_SPARE ? max_size / 2 : MAP_SPARE);
+	uint64_t map = max_size < SIZE_MAX / 4 ? 2 * max_size + MAP_SPARE : SIZE_MAX / 2;
 	map -= map % 65536;
 	int r = mdb_env_create(&l->env);
 	if (r == 0)

@@ -72,6 +72,12 @@ struct straggler_row {
 	struct pb_span error;	/* one line */
 	struct pb_span response;	/* its start */
 };
+/* What such a row takes on the disk, for a quota: it, and its event as if nobody else needed it. */
+#define ROW_COST 256	/* keys, due row, what the store adds */
+static inline uint64_t straggler_cost(const struct straggler_row *row)
+{
+	return ROW_COST + row->bytes + row->parts.len + row->error.len + row->response.len;
+}
 /* `old_due_ms` is the due time of the row that this replaces, -1 when there is none. */
 void rows_put_straggler(struct state_batch *, struct delivery_key, const struct straggler_row *,
 			int64_t old_due_ms);
@@ -105,6 +111,10 @@ struct dead_row {
 	uint32_t bytes;			/* of its event as it is stored */
 	struct pb_span parts, error, response;
 };
+static inline uint64_t dead_cost(const struct dead_row *row)
+{
+	return ROW_COST + row->bytes + row->parts.len + row->error.len + row->response.len;
+}
 void rows_put_dead(struct state_batch *, struct delivery_key, const struct dead_row *);
 void rows_del_dead(struct state_batch *, struct delivery_key);
 /* 0, -ENOENT, -errno; what `row` points to is in `hold` */

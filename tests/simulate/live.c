@@ -89,13 +89,21 @@ static void emit(struct life *life, unsigned source, unsigned n)
 		repeat(life, f);
 }
 
+static void saved(void *arg)
+{
+	model_saved(arg);
+}
+
 static void start(struct life *life)
 {
 	life->lab->given = given;
 	life->lab->unit_settled = settled;
 	life->lab->hook_arg = &life->model;
+	life->lab->saved = saved;
 	lab_start_only(life->lab, life->story->inis[life->model.config]);
 	model_started(&life->model);
+	if (life->lab->d != NULL)
+		model_saved(&life->model);
 }
 
 static size_t sink_index(const struct outlet *o)
@@ -187,6 +195,7 @@ static void come_to_rest(struct life *life)
 		life->model.stopped = NULL;
 		bool more = router_turn(&life->lab->d->router) == 0;
 		more = (!lab_over(life->lab) && lab_step_all(life->lab)) || more;
+		model_saved(&life->model);
 		while (life->model.held_by_us > 0) {
 			model_answer(&life->model, 0, 0);
 			more = true;
@@ -213,6 +222,7 @@ static void restart(struct life *life)
 	save_last(&d->router);
 	if (lab_over(life->lab))
 		return;
+	model_saved(&life->model);
 	lab_close(life->lab);
 	model_died(&life->model);
 	start(life);
@@ -230,6 +240,7 @@ static void checkpoint(struct life *life)
 	if (lab_over(life->lab))
 		return;
 	model_freeze(&life->model);
+	model_at_rest(&life->model);
 	for (size_t i = 0; i < life->lab->d->router.n_outlets; i++)
 		life->modes[sink_index(life->lab->d->router.outlets[i])] = life->lab->d->router.outlets[i]->stand.mode;
 	life->modes_known = true;
@@ -284,6 +295,7 @@ static void step(struct life *life, const struct step *s)
 		break;
 	case SAVE:
 		saver_step(&d->router.saver);
+		model_saved(&life->model);
 		break;
 	case SEND:
 		send(life, s->a);
@@ -299,9 +311,6 @@ static void step(struct life *life, const struct step *s)
 		break;
 	case JUMP:
 		life->lab->clock.wall_ms += ((int64_t)s->a - 10000) * 60000;
-		break;
-	case CRASH:
-		crash(life);
 		break;
 	case RESTART:
 		restart(life);

@@ -13,6 +13,10 @@
 #include "event/event.h"
 #include "state/rows.h"
 
+enum { DYING = 1, DEAD };	/* of what waited: with the next save, or by now */
+
+#define MODEL_ROOM (1 << 24)	/* bytes that no story fills */
+
 /* How a sink answers, by lot. */
 static const enum pb_code codes[16] = {
 	PB_OK, PB_OK, PB_OK, PB_OK, PB_OK, PB_OK, PB_OK, PB_OK, PB_OK, PB_OK, PB_RETRY, PB_RETRY,
@@ -40,10 +44,14 @@ void expect(bool right, const char *fmt, ...)
 void model_init(struct model *m, struct lab *lab, const struct story *story)
 {
 	*m = (struct model){ .lab = lab, .story = story, .luck = story->seed, .trace = getenv("SIMULATE_TRACE") != NULL, .events = xcalloc(MODEL_EVENTS, sizeof *m->events) };
+	for (size_t i = 0; i < MODEL_LANES; i++)
+		m->shed[i] = xcalloc(MODEL_EVENTS * 4, 1);
 }
 
 void model_free(struct model *m)
 {
+	for (size_t i = 0; i < MODEL_LANES; i++)
+		free(m->shed[i]);
 	free(m->events);
 }
 
@@ -106,12 +114,12 @@ static size_t lane_index(const struct model *m, const struct lane *lane)
 	return title_index(lane->title);
 }
 
-static size_t event_of(const struct model *m, const struct pb_delivery *d)
+static size_t event_of(const struct model *m, const struct pb_event *ev)
 {
 	for (size_t i = m->n; i-- > 0; )
-		if (strncmp(event_id(d->event), m->events[i].id, 36) == 0)
+		if (strncmp(event_id(ev), m->events[i].id, 36) == 0)
 			return i;
-	expect(false, "a sink was given an event that nobody emitted: %s", event_id(d->event));
+	expect(false, "nobody emitted this event: %s", event_id(ev));
 	return 0;
 }
 
@@ -210,12 +218,57 @@ static void answer_at_once(struct model *m, struct pb_delivery *d, size_t event)
 	model_answer(m, m->held_by_us - 1, how);
 }
 
+static struct model_event *note_end(struct model *m, const struct lane *lane, uint64_t seq)
+{
+	size_t at = lane_index(m, lane);
+	struct pb_event *ev = space_event(lane->router, seq);
+	expect(ev != NULL, "event %llu is gone, and a dead letter needs it", (unsigned long long)seq);
+	struct model_event *e = &m->events[event_of(m, ev)];
+	event_unref(ev);
+	e->seq = seq;
+	e->may_be_dead[at] = e->ended[at] = e->ended_once[at] = true;
+	return e;
+}
+
+/* A delivery that died waiting. */
+static void note_shed(struct model *m, struct delivery_key key)
+{
+	const struct lane *lane = m->lab->d->router.by_number[key.lane];
+	size_t at = lane_index(m, lane);
+	struct model_event *e = note_end(m, lane, key.seq);
+	if (m->trace)
+		fprintf(stderr, "      %llu on %s died waiting\n", (unsigned long long)key.seq, lane->title);
+	expect(!e->accepted || may_want(m, at, e), "event %llu died on lane %s, which does not want it",
+	       (unsigned long long)key.seq, lane->title);
+	expect(ever_filtered(m, at) || e->ok[at] == 0, "event %llu is delivered on lane %s, and dead",
+	       (unsigned long long)key.seq, lane->title);
+}
+
+/* What dies with the next save holds nothing back any more. */
+static void note_dying(struct model *m, const struct lane *lane)
+{
+	const struct router *r = lane->router;
+	for (const struct shed_row *row = r->shed; row != NULL; row = row->hh.next) {
+		unsigned char *seen = &m->shed[lane_index(m, lane)][row->key[1]];
+		if (row->key[0] != lane->number || *seen != 0)
+			continue;
+		*seen = DYING;
+		note_end(m, lane, row->key[1]);
+	}
+	const struct slot *lists[] = { lane->head, lane->loose_head };
+	for (size_t i = 0; i < 2; i++)
+		for (const struct slot *s = lists[i]; s != NULL; s = s->next)
+			if (s->state == SLOT_SAVING && s->row_due_ms < 0 && !s->forgotten)
+				note_end(m, lane, s->seq);
+}
+
 void model_given(struct model *m, struct pb_delivery *d)
 {
 	const struct slot *slot = d->slot;
 	if (m->stopped == d->batch)
 		return;
-	size_t event = event_of(m, d), lane = lane_index(m, slot->lane);
+	note_dying(m, slot->lane);
+	size_t event = event_of(m, d->event), lane = lane_index(m, slot->lane);
 	struct model_event *e = &m->events[event];
 	e->seq = slot->seq;
 	if (m->trace)
@@ -229,7 +282,8 @@ void model_given(struct model *m, struct pb_delivery *d)
 	       (unsigned long long)slot->seq, d->part, slot->lane->title);
 	/* What counts is how it is answered now. */
 	e->ok[lane] = (unsigned char)(e->ok[lane] & ~(1u << d->part));
-	expect(sink_takes(d->batch->outlet, slot->seq) || (m->removed[lane] && slot->loose), "lane %s drains and was given the new event %llu",
+	/* But one that died waiting for it, and was replayed, goes. */
+	expect(sink_takes(d->batch->outlet, slot->seq) || slot->loose, "lane %s drains and was given the new event %llu",
 	       slot->lane->title, (unsigned long long)slot->seq);
 	if (!slot->lane->strict || !slot->loose)	/* one replayed holds nothing back */
 		e->ended[lane] = false;
@@ -295,6 +349,37 @@ static void learn_seq(struct model *m, uint64_t seq)
 	event_unref(ev);
 }
 
+struct shed_pass {
+	struct model *m;
+	struct delivery_key found[64];
+	size_t n;
+};
+
+static bool find_shed(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	struct shed_pass *p = arg;
+	const struct lane *lane = p->m->lab->d->router.by_number[key.lane];
+	if (lane == NULL)
+		return true;
+	size_t at = lane_index(p->m, lane);
+	if ((row->reason != DEAD_OVERFLOW && row->reason != DEAD_EXPIRED) || p->m->shed[at][key.seq] == DEAD)
+		return true;
+	p->m->shed[at][key.seq] = DEAD;
+	p->found[p->n++] = key;
+	return p->n < 64;
+}
+
+void model_saved(struct model *m)
+{
+	struct shed_pass p = { .m = m };
+	do {
+		p.n = 0;
+		rows_scan_dead(m->lab->d->router.state, (struct delivery_key){ 0 }, find_shed, &p);
+		for (size_t i = 0; i < p.n; i++)
+			note_shed(m, p.found[i]);
+	} while (p.n > 0);
+}
+
 void model_changed(struct model *m, struct delivery_key key, bool replayed)
 {
 	learn_seq(m, key.seq);
@@ -313,6 +398,8 @@ void model_died(struct model *m)
 {
 	while (m->held_by_us > 0)	/* nobody answers them any more */
 		batch_unref(m->held[--m->held_by_us].d->batch);
+	for (size_t i = 0; i < MODEL_LANES; i++)	/* nor is what dies by a save known to have died */
+		memset(m->shed[i], 0, MODEL_EVENTS * 4);
 	/* Of what was not settled it is not known whether it was stored: both are right. */
 	for (size_t i = 0; i < m->n; i++) {
 		struct model_event *e = &m->events[i];
@@ -406,37 +493,14 @@ static void check_events(struct model *m, size_t at)
 		const struct model_event *e = &m->events[i];
 		if (!e->accepted || !wants(m, at, e))
 			continue;
-		bool over_quota = strstr(m->story->inis[0], "dead_max = 3") != NULL || (lane != NULL && lane->purged > 0);
+		bool over_quota = strstr(m->story->inis[0], "dead_max = 3") != NULL || (lane != NULL && lane->purged > 0) ||
+				  strstr(m->story->inis[0], "max_backlog") != NULL || m->story->max_size < MODEL_ROOM;
 		bool ended = e->ever[at] != 0 || is_dead(dead, e->seq) || e->purged[at] ||
 			     e->may_be_purged[at] ||
 			     (over_quota && (e->may_be_dead[at] || m->removed[at]));
 		expect(ended, "event %zu (seq %llu) is lost on lane %s", i, (unsigned long long)e->seq, title);
 	}
 	free(dead);
-}
-
-/* Each event that a row needs can be had; the counts in `kept` are those of the rows. */
-static void check_kept(struct model *m)
-{
-	struct router *r = &m->lab->d->router;
-	for (uint64_t seq = 1; seq < r->next; seq++) {
-		uint32_t rows = 0, counted = 0;
-		for (uint32_t number = 1; number < r->n_numbers; number++) {
-			struct row_count *dead = xcalloc(1, sizeof *dead);
-			rows_each_dead(r->state, number, 0, note_dead, dead);
-			rows += is_dead(dead, seq);
-			free(dead);
-		}
-		if (rows_get_kept(r->state, seq, &counted, NULL) == -ENOENT)
-			counted = 0;
-		if (seq < r->kept_below)
-			expect(counted == rows, "event %llu is kept for %u rows and needed by %u",
-			       (unsigned long long)seq, counted, rows);
-		struct pb_event *ev = rows > 0 ? space_event(r, seq) : NULL;
-		expect(rows == 0 || ev != NULL, "event %llu is gone, and a dead letter needs it",
-		       (unsigned long long)seq);
-		event_unref(ev);
-	}
 }
 
 static void check_quota(const struct outlet *o)
@@ -446,14 +510,35 @@ static void check_quota(const struct outlet *o)
 		dead += o->lanes[i]->dead;
 	expect(dead <= o->dead_max, "sink %s has %llu dead letters of at most %llu", o->config->name,
 	       (unsigned long long)dead, (unsigned long long)o->dead_max);
+	expect(o->quota.dead <= o->quota.dead_max, "sink %s has %llu bytes of dead letters of at most %llu",
+	       o->config->name, (unsigned long long)o->quota.dead, (unsigned long long)o->quota.dead_max);
+}
+
+/* The journal is counted from the beginning of a segment, and what is out stays. */
+static void check_backlog(struct model *m, const struct outlet *o)
+{
+	expect(o->quota.blocks || o->quota.backlog <= o->quota.max_backlog + 2 * m->lab->journal_options.segment_size,
+	       "sink %s has a backlog of %llu bytes of at most %llu", o->config->name,
+	       (unsigned long long)o->quota.backlog, (unsigned long long)o->quota.max_backlog);
+}
+
+void model_at_rest(struct model *m)
+{
+	struct router *r = &m->lab->d->router;
+	if (r->save_busy || r->open.batch.n > 0)
+		return;		/* the state's disk is full */
+	model_saved(m);
+	for (size_t i = 0; i < r->n_outlets; i++)
+		check_backlog(m, r->outlets[i]);
+	model_check_rows(m);
 }
 
 void model_ended(struct model *m)
 {
+	model_at_rest(m);
 	for (size_t i = 0; i < m->lab->d->router.n_outlets; i++)
 		check_quota(m->lab->d->router.outlets[i]);
 	expect(m->lab->d->router.n_leaving == 0, "a lane does not leave");
 	for (size_t at = 0; at < 9; at++)
 		check_events(m, at);
-	check_kept(m);
 }

@@ -43,6 +43,7 @@ struct model {
 	bool all_well;			/* everything is answered ok */
 	size_t held_by_us;
 	struct { struct pb_delivery *d; size_t event; } held[1024];
+	unsigned char *shed[MODEL_LANES];	/* by number: its death of overflow or age is known */
 };
 
 /* Ends the process with what is wrong when `right` is false. */
@@ -62,6 +63,12 @@ void model_answer(struct model *, size_t which, unsigned how);
 void model_config(struct model *, unsigned config);
 /* The engine has started: with what the state said, or, if it could not be saved, not yet. */
 void model_started(struct model *);
+/* A save may have made dead letters of what waited. */
+void model_saved(struct model *);
+/* Rows, what lanes count of them, and the events kept for them belong together. */
+void model_check_rows(struct model *);
+/* Everything is at rest and saved: rows, counts and quotas are as they must be. */
+void model_at_rest(struct model *);
 /* A dead letter was replayed, or purged. */
 void model_changed(struct model *, struct delivery_key, bool replayed);
 /* The process died: what was held is gone. */

@@ -103,14 +103,16 @@ static void make_inis(struct story *s, uint64_t *state)
 		"", "order = strict\n", "order = relaxed\n", "order_by = type\n", "order_by = subject\n",
 		"order_by = subject\nmax_keys = 1\n",
 	};
+	static const char *const overflows[] = { "", "", "overflow = block\n", "max_backlog = 20KiB\n" };
 	char sinks[3][256];
 	const char *mode = modes[below(state, 3)];
 	unsigned n = 1 + below(state, 3), routes = 1 + below(state, 3);
 	for (unsigned i = 0; i < n; i++)
 		snprintf(sinks[i], sizeof sinks[i], "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\n"
-			 "expire = 3650d\ndead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
+			 "expire = 3650d\ndead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s%s", i,
 			 below(state, 2) != 0 ? "_async" : "", below(state, 3) != 0 ? 100000 : 3,
-			 1 + below(state, 8), orders[below(state, sizeof orders / sizeof *orders)]);
+			 1 + below(state, 8), orders[below(state, sizeof orders / sizeof *orders)],
+			 overflows[below(state, 4)]);
 	for (unsigned config = 0; config < STORY_CONFIGS; config++) {
 		make_head(s->inis[config], sizeof s->inis[config], config, mode, sinks, n);
 		for (unsigned i = 0; i < 3; i++)

@@ -87,7 +87,8 @@ def check_full_and_back(bay, why):
 
 
 def hung(engine, core):
-    bay = engine(HTTP + sink(plugin=WRITE), core, start=False)
+    """A sink that hangs and may have all of the store."""
+    bay = engine(HTTP + sink(plugin=WRITE, options="max_backlog = 1TiB"), core, start=False)
     bay.script("hang")
     bay.start()
     return bay
@@ -201,7 +202,7 @@ def test_a_source_that_cannot_refuse_goes_on_when_all_is_delivered(engine, disk_
 @pytest.fixture
 def full_counter(engine):
     """A source that cannot refuse, waiting since the store is full."""
-    bay = engine(COUNTER % (20000, "pad = 1000\nturn = 8") + FILE + sink("slow", WRITE), LIMIT,
+    bay = engine(COUNTER % (20000, "pad = 1000\nturn = 8") + FILE + sink("slow", WRITE, "max_backlog = 1TiB"), LIMIT,
                  start=False)
     bay.script("hang", "slow")
     bay.start()

@@ -241,6 +241,10 @@ static void what_is_surely_wrong_is_warned_of(void **state)
 	says(SOURCE SINK ROUTE "[patchbay]\nmax_size = 64MiB\nsegment_size = 9MiB\n",
 	     "f:9: warning: [patchbay] segment_size: is over an eighth of max_size (64MiB), which is "
 	     "then taken instead\n");
+	says(SOURCE SINK "max_backlog = 10GiB\n" ROUTE, "");
+	says(SOURCE SINK "max_backlog = 6GiB\n[sink b]\nplugin = null\nmax_backlog = 5GiB\n[route b]\nto = b, out\n",
+	     "f:8: warning: [sink b] max_backlog: with those of the sinks before it more than max_size (10GiB by "
+	     "default): if all were full, nothing would be accepted\n");
 }
 
 static void control_needs_a_group_and_a_place(void **state)

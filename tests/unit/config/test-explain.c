@@ -56,7 +56,8 @@ static void text_shows_every_option(void **state)
 		"  What all sinks share (patchbay plugins --core):\n"
 		"      plugin, timeout, retry, max_retry_after, expire, order, order_by,\n"
 		"      max_keys, breaker_failures, breaker_pause, breaker_max_pause, rate, burst,\n"
-		"      max_in_flight, max_batch, disable_after, dead_keep, dead_max, max_response\n");
+		"      max_in_flight, max_batch, disable_after, max_backlog, overflow, dead_keep,\n"
+		"      dead_max, dead_max_size, max_response\n");
 }
 
 static void json_is_one_line_of_json(void **state)
@@ -103,7 +104,7 @@ static void man_is_escaped(void **state)
 		".PP\nThe options that all sinks share are described in\n.BR patchbay.ini (5):\n"
 		"\\&plugin, timeout, retry, max_retry_after, expire, order, order_by, max_keys, breaker_failures, "
 		"breaker_pause, breaker_max_pause, rate, burst, max_in_flight, max_batch, "
-		"disable_after, dead_keep, dead_max, max_response\n"
+		"disable_after, max_backlog, overflow, dead_keep, dead_max, dead_max_size, max_response\n"
 		".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5);\n"
 		"the guides for operators and of the sinks in\n.I " PATCHBAY_GUIDE_DIR "\n");
 }

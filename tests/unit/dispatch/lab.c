@@ -310,6 +310,8 @@ static int on_router(struct inbox *inbox, struct inbox_call *call)
 	while (call->later && !call->done && !hasty && !lab_over(lab)) {
 		clock_manual_advance(clock, 1);
 		saver_step(&r->saver);
+		if (lab->saved != NULL)
+			lab->saved(lab->hook_arg);
 		router_turn(r);
 	}
 	if (call->later && !call->done)
@@ -459,7 +461,11 @@ void lab_answer(struct lab *lab, size_t sink, size_t i, enum pb_code code)
 bool lab_step_all(struct lab *lab)
 {
 	struct dispatch *d = lab->d;
+	if (lab->ended)		/* what was begun in its last turn is not done */
+		return false;
 	bool did = saver_step(&d->router.saver);
+	if (lab->saved != NULL)
+		lab->saved(lab->hook_arg);
 	history_step(d->env.history);
 	for (size_t i = 0; i < d->n_feeds; i++)
 		if (d->feeds[i]->self.plugin == &alarms_plugin && alarms_step(&d->alarms, &d->feeds[i]->self)) {

@@ -47,6 +47,7 @@ struct lab {
 	/* In their place, when set: told of each delivery (which is then the hook's to answer) and each unit. */
 	void (*given)(void *arg, struct pb_delivery *);
 	void (*unit_settled)(void *arg, void *token, enum pb_outcome);
+	void (*saved)(void *arg);	/* what was to be saved may be on disk */
 	void *hook_arg;
 	bool locked;		/* an instance of `locked` is open */
 	bool hasty;		/* a reload does not wait until what it did is on disk */

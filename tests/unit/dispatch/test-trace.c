@@ -205,7 +205,7 @@ static void parked_out_of_the_journal(void **state)
 	body[sizeof body - 1] = '\0';
 	lab->sinks[0].always = "down";
 	lab->journal_options = (struct journal_options){ .max_size = 8 << 20, .segment_size = 512 << 10 };
-	lab_start(lab, STRICT);
+	lab_start(lab, HEAD SINK "order = strict\nmax_backlog = 1GiB\n[route r]\nto = s0\n");
 	for (int i = 0; i < 3000; i++)
 		emit(lab, "a", body);
 	lab_wait(lab, 5000);

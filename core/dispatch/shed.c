@@ -1,0 +1,178 @@
+/* shed.c - waiting deliveries become dead letters. */
+#include "dispatch/shed.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "dispatch/keys.h"
+#include "dispatch/router.h"
+
+#define PIECE 1024	/* rows at once */
+
+bool shed_has(const struct router *r, struct delivery_key d)
+{
+	uint64_t key[2] = { d.lane, d.seq };
+	struct shed_row *row = NULL;
+	if (r->shed != NULL)
+		HASH_FIND(hh, r->shed, key, sizeof key, row);
+	return row != NULL;
+}
+
+void shed_saved(struct router *r)
+{
+	struct shed_row *row, *next;
+	HASH_ITER(hh, r->shed, row, next) {
+		if (row->save > r->saves)
+			continue;
+		HASH_DEL(r->shed, row);
+		free(row);
+	}
+}
+
+void shed_free(struct router *r)
+{
+	struct shed_row *row, *next;
+	HASH_ITER(hh, r->shed, row, next) {
+		HASH_DEL(r->shed, row);
+		free(row);
+	}
+}
+
+/* One piece's work. */
+struct piece {
+	struct router *r;
+	enum dead_reason reason;
+	const struct lane *lane;	/* the one at hand */
+	uint64_t left;			/* bytes that are to go */
+	size_t n;			/* that died */
+	struct { uint64_t seq; struct lane *lane; } oldest[PIECE];
+	size_t n_oldest;
+};
+
+static void count(struct piece *p, uint64_t cost)
+{
+	p->left -= cost < p->left ? cost : p->left;
+	p->n++;
+}
+
+static void shed_slot(struct piece *p, struct slot *slot)
+{
+	if (slot->state != SLOT_READY && slot->state != SLOT_WAITING && slot->state != SLOT_HELD)
+		return;
+	count(p, slot->row_cost);
+	settle_shed(slot, p->reason);
+}
+
+/* Nobody waits for it any more. */
+static void forget_key(struct lane *lane, uint64_t seq, const struct straggler_row *row)
+{
+	struct covered *c = lane_take_covered(lane, seq);
+	if (c == NULL)
+		keys_row_gone(lane, row->key, row->due_ms);
+	free(c);
+}
+
+static void shed_row(struct piece *p, struct lane *lane, uint64_t seq)
+{
+	struct router *r = p->r;
+	struct delivery_key key = { lane->number, seq };
+	struct straggler_row row;
+	struct buf hold = BUF_INIT(BUF_MAX);
+	if (rows_get_straggler(r->state, key, &row, &hold) == 0) {
+		struct shed_row *shed = xcalloc(1, sizeof *shed);
+		*shed = (struct shed_row){ .key = { key.lane, key.seq }, .save = r->saves + 1 };
+		HASH_ADD(hh, r->shed, key, sizeof shed->key, shed);
+		rows_del_straggler(&r->open.batch, key, row.due_ms);
+		lane_row_gone(lane, straggler_cost(&row));
+		forget_key(lane, seq, &row);
+		if (row.due_ms == due_parked(0)) {
+			lane->untaken--;
+			lane_rows_done(lane);
+		}
+		dead_add(lane, seq, p->reason, &row, NULL);
+		count(p, straggler_cost(&row));
+	}
+	buf_free(&hold);
+}
+
+/* Keep the lowest numbers of all lanes, in order. False: this lane has no lower ones. */
+static bool note(struct piece *p, struct lane *lane, uint64_t seq)
+{
+	if (seq >= lane_watermark(lane) || (p->n_oldest == PIECE && p->oldest[PIECE - 1].seq <= seq))
+		return false;
+	if (shed_has(p->r, (struct delivery_key){ lane->number, seq }))
+		return true;
+	size_t at = p->n_oldest < PIECE ? p->n_oldest++ : PIECE - 1;
+	for (; at > 0 && p->oldest[at - 1].seq > seq; at--)
+		p->oldest[at] = p->oldest[at - 1];
+	p->oldest[at].seq = seq;
+	p->oldest[at].lane = lane;
+	return true;
+}
+
+static bool note_parked(void *arg, uint64_t seq)
+{
+	struct piece *p = arg;
+	return note(p, (struct lane *)p->lane, seq);
+}
+
+/* Parked ones come by themselves; what is at work with a sink is no one's to end. */
+static bool note_straggler(void *arg, struct delivery_key key, const struct straggler_row *row)
+{
+	struct piece *p = arg;
+	if (row->due_ms == due_parked(0) || lane_in_window(p->lane, key.seq))
+		return key.seq < lane_watermark(p->lane);
+	return note(p, (struct lane *)p->lane, key.seq);
+}
+
+static void shed_windows(struct piece *p, const struct outlet *o)
+{
+	for (size_t i = 0; i < o->n_lanes; i++)
+		for (struct slot *s = o->lanes[i]->head; s != NULL && o->lanes[i]->from_rows && p->left > 0;
+		     s = s->next)
+			shed_slot(p, s);
+}
+
+static void shed_parked(struct piece *p, const struct outlet *o)
+{
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		p->lane = o->lanes[i];
+		if (p->lane->untaken > 0)
+			rows_each_parked(p->r->state, p->lane->number, 0, p->lane->untaken_from, note_parked, p);
+	}
+	for (size_t i = 0; i < p->n_oldest && p->left > 0; i++)
+		shed_row(p, p->oldest[i].lane, p->oldest[i].seq);
+}
+
+static void shed_stragglers(struct piece *p, const struct outlet *o)
+{
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		p->lane = o->lanes[i];
+		if (p->lane->stragglers > 0)
+			rows_each_straggler(p->r->state, p->lane->number, 0, note_straggler, p);
+	}
+	for (size_t i = 0; i < p->n_oldest && p->left > 0; i++) {
+		struct slot *slot = lane_find_loose(p->oldest[i].lane, p->oldest[i].seq);
+		if (slot != NULL)
+			shed_slot(p, slot);
+		else
+			shed_row(p, p->oldest[i].lane, p->oldest[i].seq);
+	}
+}
+
+size_t shed_oldest(struct outlet *o, uint64_t bytes)
+{
+	struct piece *p = xcalloc(1, sizeof *p);
+	p->r = o->router;
+	p->reason = DEAD_OVERFLOW;
+	p->left = bytes;
+	shed_windows(p, o);
+	if (p->left > 0)
+		shed_parked(p, o);
+	if (p->left > 0 && p->n_oldest == 0)
+		shed_stragglers(p, o);
+	size_t n = p->n;
+	p->r->open.sheds = p->r->open.sheds || n > 0;
+	free(p);
+	return n;
+}

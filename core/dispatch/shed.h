@@ -1,0 +1,35 @@
+/*
+ * shed.h - deliveries that wait and are given up: they become dead letters, the oldest first.
+ *
+ * What is in memory is settled like any other; a row on disk becomes a dead letter's in one batch. Until that is on disk it is
+ * still read there, so it is remembered, and nobody takes it up meanwhile. The router's thread.
+ */
+#ifndef DISPATCH_SHED_H
+#define DISPATCH_SHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "state/rows.h"
+
+struct outlet;
+struct router;
+
+struct shed_row {
+	UT_hash_handle hh;
+	uint64_t key[2];	/* lane, sequence number */
+	uint64_t save;		/* the save that carries it */
+};
+
+/* Deliveries of the sink that cost `bytes` together, or a piece of them: first what is parked, then stragglers. How many. What is
+ * out stays. */
+size_t shed_oldest(struct outlet *, uint64_t bytes);
+/* Is this straggler's row on its way to be a dead letter's? */
+bool shed_has(const struct router *, struct delivery_key);
+/* A save is on disk. */
+void shed_saved(struct router *);
+void shed_free(struct router *);
+
+#endif
