@@ -121,8 +121,16 @@ static void check_modes(const struct life *life)
 		       sink_mode_name(r->outlets[i]->stand.mode));
 }
 
-static void crash(struct life *life)
+/* The next start is with another configuration, perhaps. */
+static void reconfigure(struct life *life, const struct step *s)
 {
+	if (s != NULL && life->story->reloads && s->b == 0)
+		model_config(&life->model, s->a);
+}
+
+static void crash(struct life *life, const struct step *s)
+{
+	reconfigure(life, s);
 	lab_crash(life->lab);
 	model_died(&life->model);
 	start(life);
@@ -133,7 +141,7 @@ static void crash(struct life *life)
 static void begin_again(struct life *life)
 {
 	if (!life->lab->ended || state_disk_dead(life->lab->state_disk)) {
-		crash(life);
+		crash(life, NULL);
 		return;
 	}
 	lab_close(life->lab);
@@ -211,7 +219,7 @@ static void come_to_rest(struct life *life)
 	expect(lab_over(life->lab), "the engine does not come to rest");
 }
 
-static void restart(struct life *life)
+static void restart(struct life *life, const struct step *s)
 {
 	struct dispatch *d = life->lab->d;
 	for (size_t i = 0; i < d->n_feeds; i++)
@@ -223,6 +231,7 @@ static void restart(struct life *life)
 	if (lab_over(life->lab))
 		return;
 	model_saved(&life->model);
+	reconfigure(life, s);
 	lab_close(life->lab);
 	model_died(&life->model);
 	start(life);
@@ -312,8 +321,9 @@ static void step(struct life *life, const struct step *s)
 	case JUMP:
 		life->lab->clock.wall_ms += ((int64_t)s->a - 10000) * 60000;
 		break;
+	case CRASH:
 	case RESTART:
-		restart(life);
+		(s->deed == CRASH ? crash : restart)(life, s);
 		break;
 	case REPLAY:
 	case PURGE:

@@ -155,10 +155,10 @@ static bool ever_filtered(const struct model *m, size_t at)
 }
 
 /* What a filter drops is settled, and no sink knows: with one that comes and goes order is not to be seen. So with a lane that
- * was removed for a time, of which things died. */
+ * was removed for a time, of which things died; and what was taken by one order is nothing that another knows of. */
 static bool order_is_known(const struct model *m, size_t at)
 {
-	return !m->removed[at] && !(m->story->reloads && ever_filtered(m, at));
+	return !m->removed[at] && !m->story->reorders && !(m->story->reloads && ever_filtered(m, at));
 }
 
 /* Of one that was half delivered another filter makes other parts, or none does: all of them are sent. */

@@ -20,8 +20,8 @@ static const struct {
 	[ANSWER] = { "answer", 90, 64, 16 },
 	[SLEEP] = { "sleep", 40, 4000, 1 },
 	[JUMP] = { "jump", 2, 20000, 1 },
-	[CRASH] = { "crash", 5, 1, 1 },
-	[RESTART] = { "restart", 2, 1, 1 },
+	[CRASH] = { "crash", 5, STORY_CONFIGS, 3 },
+	[RESTART] = { "restart", 2, STORY_CONFIGS, 3 },
 	[DISK_FULL] = { "disk full", 2, 1, 1 },
 	[DISK_ROOM] = { "disk room", 6, 1, 1 },
 	[STATE_FULL] = { "state full", 2, 1, 1 },
@@ -87,34 +87,43 @@ static void make_route(struct story *s, unsigned config, unsigned i, unsigned si
 }
 
 /* The sections before the routes; what differs from one configuration to another is of no matter to the model. */
-static void make_head(char *ini, size_t size, unsigned config, const char *mode, char sinks[3][256], unsigned n)
+static void make_head(char *ini, size_t size, unsigned config, const char *mode, char sinks[3][256], unsigned n,
+		      const char *const orders[3])
 {
 	size_t len = (size_t)snprintf(ini, size, "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\ndedupe = 365d\n"
 				      "[source other]\nplugin = drive\n[filter f]\nplugin = shape\nmode = %s\n"
 				      "workers = %u\n", mode, 1 + config / 2);
 	for (unsigned i = 0; i < n; i++)
-		len += (size_t)snprintf(ini + len, size - len, "%stimeout = %us\n", sinks[i], 20 + (i + config) / 2);
+		len += (size_t)snprintf(ini + len, size - len, "%s%stimeout = %us\n", sinks[i], orders[i],
+					20 + (i + config) / 2);
+}
+
+static const char *draw_order(uint64_t *state)
+{
+	static const char *const orders[] = {
+		"", "order = strict\n", "order = relaxed\n", "order_by = type\n", "order_by = subject\n",
+		"order_by = subject\nmax_keys = 1\n",
+	};
+	return orders[below(state, sizeof orders / sizeof *orders)];
 }
 
 static void make_inis(struct story *s, uint64_t *state)
 {
 	static const char *const modes[] = { "pass", "split", "drop" };
-	static const char *const orders[] = {
-		"", "order = strict\n", "order = relaxed\n", "order_by = type\n", "order_by = subject\n",
-		"order_by = subject\nmax_keys = 1\n",
-	};
 	static const char *const overflows[] = { "", "", "overflow = block\n", "max_backlog = 20KiB\n" };
 	char sinks[3][256];
+	const char *orders[3];
 	const char *mode = modes[below(state, 3)];
 	unsigned n = 1 + below(state, 3), routes = 1 + below(state, 3);
 	for (unsigned i = 0; i < n; i++)
 		snprintf(sinks[i], sizeof sinks[i], "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\n"
-			 "expire = 3650d\ndead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s%s", i,
+			 "expire = 3650d\ndead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
 			 below(state, 2) != 0 ? "_async" : "", below(state, 3) != 0 ? 100000 : 3,
-			 1 + below(state, 8), orders[below(state, sizeof orders / sizeof *orders)],
-			 overflows[below(state, 4)]);
+			 1 + below(state, 8), overflows[below(state, 4)]);
 	for (unsigned config = 0; config < STORY_CONFIGS; config++) {
-		make_head(s->inis[config], sizeof s->inis[config], config, mode, sinks, n);
+		for (unsigned i = 0; i < n && (config == 0 || s->reorders); i++)
+			orders[i] = draw_order(state);
+		make_head(s->inis[config], sizeof s->inis[config], config, mode, sinks, n, orders);
 		for (unsigned i = 0; i < 3; i++)
 			if (config == 0 ? i < routes : below(state, 3) != 0)
 				make_route(s, config, i, n, state);
@@ -125,8 +134,9 @@ void story_make(struct story *s, uint64_t seed, size_t n)
 {
 	uint64_t state = seed;
 	*s = (struct story){ .seed = seed, .n = n, .steps = xcalloc(n, sizeof *s->steps) };
-	make_inis(s, &state);
 	s->reloads = below(&state, 3) == 0;
+	s->reorders = s->reloads && below(&state, 2) != 0;
+	make_inis(s, &state);
 	s->max_size = below(&state, 2) != 0 ? UINT64_C(1) << 30 : UINT64_C(16384) << below(&state, 3);
 	for (size_t i = 0; i < n; i++)
 		s->steps[i] = make_step(&state);

@@ -21,8 +21,8 @@ enum deed {
 	ANSWER,		/* a: which of the held deliveries, b: how */
 	SLEEP,		/* a: ms */
 	JUMP,		/* the wall clock is set; a: by how many minutes, less 10,000 */
-	CRASH,		/* and start again */
-	RESTART,	/* an orderly stop, and start */
+	CRASH,		/* and start again; a: with which configuration, b: 0: with that one, else as it was */
+	RESTART,	/* likewise after an orderly stop */
 	DISK_FULL,	/* the journal's disk */
 	DISK_ROOM,
 	STATE_FULL,	/* the state's next save finds no room */
@@ -57,6 +57,7 @@ struct story {
 	char inis[STORY_CONFIGS][2048];	/* the first is where it begins; without reloads it is the only one */
 	struct story_route routes[STORY_CONFIGS][3];
 	bool reloads;
+	bool reorders;		/* sinks' order is another in each configuration */
 	uint64_t max_size;	/* of the store */
 	struct step *steps;
 	size_t n;
