@@ -36,6 +36,14 @@ bool breaker_alive(struct breaker *b, unsigned long most)
 	return true;
 }
 
+bool breaker_waited(struct breaker *b, unsigned long in_flight)
+{
+	if (b->state != BREAKER_CLOSED || b->ramp == 0 || in_flight < b->ramp)
+		return false;
+	b->ramp++;
+	return true;
+}
+
 static void open_for(struct breaker *b, int64_t now, int64_t after)
 {
 	int64_t pause = b->first_pause;

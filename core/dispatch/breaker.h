@@ -3,7 +3,8 @@
  *
  * An answer of down, or so many failures in a row, hold everything; after a growing pause one delivery
  * goes out as a probe. When the receiver is back, it is not flooded: what may be out doubles
- * with each success. Only a state machine: the outlet asks it and tells it.
+ * with each success, and grows by one a second while all of that is out. Only a state machine: the outlet
+ * asks it and tells it.
  */
 #ifndef DISPATCH_BREAKER_H
 #define DISPATCH_BREAKER_H
@@ -36,6 +37,9 @@ unsigned long breaker_allows(const struct breaker *, unsigned long in_flight, un
 void breaker_sent(struct breaker *);
 /* An answer came that shows that the receiver works. True when that closed it. */
 bool breaker_alive(struct breaker *, unsigned long most);
+/* A second went by. True when one more may be out, since all that may be are, unanswered: some receivers answer late, or
+ * not to each. */
+bool breaker_waited(struct breaker *, unsigned long in_flight);
 /* A delivery failed. True when this opened it (log it). */
 bool breaker_failed(struct breaker *, int64_t now);
 /* The receiver is down, for not less than `after` ms when that is not 0. True when this opened it (log it). */

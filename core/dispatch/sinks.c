@@ -186,6 +186,8 @@ void sinks_tick(struct router *r)
 {
 	for (size_t i = 0; i < r->n_outlets; i++) {
 		struct outlet *o = r->outlets[i];
+		if (breaker_waited(&o->breaker, o->in_flight))
+			router_pump(r, o);
 		if (o->stand.failing_since != SINK_WORKS)
 			save_failing(o);
 		if (o->stand.drained || !sink_is_drained(o))

@@ -81,6 +81,20 @@ static void pauses_grow_to_a_cap(void **state)
 	assert_int_equal(b.until, 1000);
 }
 
+static void what_hangs_holds_others_for_a_while_only(void **state)
+{
+	(void)state;
+	struct breaker b = { .ramp = 8 };
+	assert_false(breaker_waited(&b, 7));
+	assert_int_equal(breaker_allows(&b, 8, 64), 0);
+	assert_true(breaker_waited(&b, 8));
+	assert_int_equal(breaker_allows(&b, 8, 64), 1);
+	breaker_down(&b, 0, 0);
+	assert_false(breaker_waited(&b, 9));
+	struct breaker free_one = { .ramp = 0 };
+	assert_false(breaker_waited(&free_one, 64));
+}
+
 static void failures_in_a_row_open_it(void **state)
 {
 	(void)state;
@@ -180,6 +194,7 @@ int main(void)
 		cmocka_unit_test(waits_are_jittered_by_a_fifth),
 		cmocka_unit_test(attempts_end_and_receivers_may_ask),
 		cmocka_unit_test(pauses_grow_to_a_cap),
+		cmocka_unit_test(what_hangs_holds_others_for_a_while_only),
 		cmocka_unit_test(old_answers_do_not_close_it),
 		cmocka_unit_test(failures_in_a_row_open_it),
 		cmocka_unit_test(buckets_fill_and_empty), cmocka_unit_test(rates_are_read),
