@@ -112,6 +112,7 @@ struct lane {
 	uint64_t yield_until;		/* what it wants below that is to leave the journal; 0: nothing is */
 	enum dead_reason yield_as;	/* as dead letters; 0: parked */
 	uint64_t yield_next;		/* its place once what is being saved is on disk; 0: there is nothing on its way */
+	uint64_t expire_from;		/* where the look for rows that are too old goes on */
 	struct lane *dirty_next;	/* the router's list of lanes that moved */
 	bool dirty;
 	int64_t next_due_ms;		/* engine wall clock: when stragglers' rows are to be looked at; TIMER_NEVER: none */

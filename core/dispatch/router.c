@@ -61,6 +61,7 @@ static void tick(struct timer *t)
 	}
 	settle_aged(r);
 	sinks_tick(r);
+	expire_tick(r);
 	dead_tick(r);
 	seen_tick(&r->seen);
 	save_calls_late(r);

@@ -135,6 +135,7 @@ struct router {
 	bool space_due;			/* look for a segment that may go, when no save is under way */
 	uint64_t max_size;		/* of the store: bytes, 0: no limit */
 	uint64_t grown;			/* the journal's, when space was looked at last */
+	size_t expire_turn;		/* the lane that was looked at last for what is too old */
 	uint64_t quota_share;		/* bytes: `max_backlog` of a sink that does not say */
 	size_t holds;			/* sources that sinks hold, each for each lane … */
 	bool holds_due;			/* … which may have changed */
@@ -275,6 +276,8 @@ void space_turn(struct router *);
 /* At start, `lanes` being all that ever were: give up the segments that the state, as it is on disk, needs no more. It
  * may be they that leave no space to save it. 0 or -errno. With `keep`, only when there is none. */
 int space_start(struct router *, const uint32_t lanes[], size_t n);
+/* expire.c: every second, a piece of what may have waited for too long. */
+void expire_tick(struct router *);
 /* quota.c: what gives way when the store grows, in order; then space_turn(). Not while a save is under way. */
 void space_look(struct router *);
 /* Blocks were committed: has the journal grown by so much that it is to be looked at now? */

@@ -72,27 +72,36 @@ static void forget_key(struct lane *lane, uint64_t seq, const struct straggler_r
 	free(c);
 }
 
-static void shed_row(struct piece *p, struct lane *lane, uint64_t seq)
+uint64_t shed_row(struct lane *lane, uint64_t seq, enum dead_reason reason)
 {
-	struct router *r = p->r;
+	struct router *r = lane->router;
 	struct delivery_key key = { lane->number, seq };
 	struct straggler_row row;
 	struct buf hold = BUF_INIT(BUF_MAX);
+	uint64_t cost = 0;
 	if (rows_get_straggler(r->state, key, &row, &hold) == 0) {
 		struct shed_row *shed = xcalloc(1, sizeof *shed);
 		*shed = (struct shed_row){ .key = { key.lane, key.seq }, .save = r->saves + 1 };
 		HASH_ADD(hh, r->shed, key, sizeof shed->key, shed);
+		cost = straggler_cost(&row);
 		rows_del_straggler(&r->open.batch, key, row.due_ms);
-		lane_row_gone(lane, straggler_cost(&row));
+		lane_row_gone(lane, cost);
 		forget_key(lane, seq, &row);
 		if (row.due_ms == due_parked(0)) {
 			lane->untaken--;
 			lane_rows_done(lane);
 		}
-		dead_add(lane, seq, p->reason, &row, NULL);
-		count(p, straggler_cost(&row));
+		dead_add(lane, seq, reason, &row, NULL);
 	}
 	buf_free(&hold);
+	return cost;
+}
+
+static void shed_counted(struct piece *p, struct lane *lane, uint64_t seq)
+{
+	uint64_t cost = shed_row(lane, seq, p->reason);
+	if (cost > 0)
+		count(p, cost);
 }
 
 /* Keep the lowest numbers of all lanes, in order. False: this lane has no lower ones. */
@@ -141,7 +150,7 @@ static void shed_parked(struct piece *p, const struct outlet *o)
 			rows_each_parked(p->r->state, p->lane->number, 0, p->lane->untaken_from, note_parked, p);
 	}
 	for (size_t i = 0; i < p->n_oldest && p->left > 0; i++)
-		shed_row(p, p->oldest[i].lane, p->oldest[i].seq);
+		shed_counted(p, p->oldest[i].lane, p->oldest[i].seq);
 }
 
 static void shed_stragglers(struct piece *p, const struct outlet *o)
@@ -156,7 +165,7 @@ static void shed_stragglers(struct piece *p, const struct outlet *o)
 		if (slot != NULL)
 			shed_slot(p, slot);
 		else
-			shed_row(p, p->oldest[i].lane, p->oldest[i].seq);
+			shed_counted(p, p->oldest[i].lane, p->oldest[i].seq);
 	}
 }
 

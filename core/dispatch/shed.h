@@ -14,6 +14,7 @@
 
 #include "state/rows.h"
 
+struct lane;
 struct outlet;
 struct router;
 
@@ -26,6 +27,9 @@ struct shed_row {
 /* Deliveries of the sink that cost `bytes` together, or a piece of them: first what is parked, then stragglers. How many. What is
  * out stays. */
 size_t shed_oldest(struct outlet *, uint64_t bytes);
+/* The lane's row of the event, which is not in memory and which the watermark has passed, becomes a dead letter's. What it cost, 0:
+ * there is none. */
+uint64_t shed_row(struct lane *, uint64_t seq, enum dead_reason);
 /* Is this straggler's row on its way to be a dead letter's? */
 bool shed_has(const struct router *, struct delivery_key);
 /* A save is on disk. */

@@ -117,8 +117,9 @@ static void make_inis(struct story *s, uint64_t *state)
 	unsigned n = 1 + below(state, 3), routes = 1 + below(state, 3);
 	for (unsigned i = 0; i < n; i++)
 		snprintf(sinks[i], sizeof sinks[i], "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\n"
-			 "expire = 3650d\ndead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
-			 below(state, 2) != 0 ? "_async" : "", below(state, 3) != 0 ? 100000 : 3,
+			 "expire = %s\ndead_keep = 0\ndead_max = %u\nmax_in_flight = %u\n%s", i,
+			 below(state, 2) != 0 ? "_async" : "", below(state, 4) != 0 ? "3650d" : "40s",
+			 below(state, 3) != 0 ? 100000 : 3,
 			 1 + below(state, 8), overflows[below(state, 4)]);
 	for (unsigned config = 0; config < STORY_CONFIGS; config++) {
 		for (unsigned i = 0; i < n && (config == 0 || s->reorders); i++)
