@@ -15,7 +15,7 @@ struct view {
 
 static const struct column instance_columns[] = {
 	{ "KIND", false }, { "NAME", false }, { "PLUGIN", false }, { "STATE", false },
-	{ "EVENTS", true }, { "FAILURES", true }, { "IN FLIGHT", true }, { "LAST FAILURE", false },
+	{ "EVENTS", true }, { "FAILURES", true }, { "IN FLIGHT", true }, { "BACKLOG", true }, { "LAST FAILURE", false },
 	{ NULL, false },
 };
 static const struct column lane_columns[] = {
@@ -74,6 +74,16 @@ static enum tone if_any(uint64_t n, enum tone tone)
 	return n > 0 ? tone : TONE_PLAIN;
 }
 
+/* A sink's, in sight of its limit. */
+static void add_backlog(struct table *t, const json_t *in)
+{
+	char text[HUMAN_SIZE] = "";
+	uint64_t bytes = answer_count(in, "backlog_bytes"), most = answer_count(in, "max_backlog");
+	if (bytes > 0)
+		bytes_format(bytes, text);
+	table_add(t, bytes > most - most / 5 ? TONE_BAD : TONE_PLAIN, text);
+}
+
 static void add_instance(struct table *t, const json_t *in)
 {
 	const char *state = answer_text(in, "state");
@@ -88,6 +98,7 @@ static void add_instance(struct table *t, const json_t *in)
 	table_add_count(t, TONE_PLAIN, answer_count(in, "events"));
 	table_add_count(t, if_any(failures, TONE_WARN), failures);
 	table_add_count(t, TONE_PLAIN, answer_count(in, "in_flight"));
+	add_backlog(t, in);
 	table_add(t, TONE_PLAIN, answer_text(in, "last_failure"));
 }
 

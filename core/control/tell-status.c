@@ -40,6 +40,10 @@ static json_t *instance_object(const struct instance_status *in)
 			 "last_failure", reply_text(in->reason));
 	if (in->kind == CONFIG_SOURCE && object != NULL)
 		json_object_set_new(object, "duplicates", reply_count(in->duplicates));
+	if (in->kind == CONFIG_SINK && object != NULL)
+		json_object_update_new(object, json_pack("{s:o, s:o, s:o, s:o}",
+			"backlog_bytes", reply_count(in->backlog), "max_backlog", reply_count(in->max_backlog),
+			"dead_bytes", reply_count(in->dead_bytes), "dead_max_size", reply_count(in->dead_max)));
 	return object;
 }
 

@@ -130,11 +130,53 @@ static void block(struct outlet *o, bool blocked)
 		    router_wall(o->router), "sink", o->config->name, NULL);
 }
 
+/* From four fifths on, once, and again only after it was below seven tenths. */
+static bool begins_to_fill(bool *filling, uint64_t bytes, uint64_t most)
+{
+	bool before = *filling;
+	*filling = bytes >= (before ? most - most / 10 * 3 : most - most / 5);
+	return *filling && !before;
+}
+
+static void say_filling(struct outlet *o, const char *what, const char *limit, uint64_t bytes, uint64_t most)
+{
+	char is[PARSE_TEXT_SIZE], may[PARSE_TEXT_SIZE];
+	format_size((int64_t)bytes, is);
+	format_size((int64_t)most, may);
+	log_write(PB_WARN, o->self.title, "%s: %s, over four fifths of %s, %s", what, is, limit, may);
+	alarms_tell(o->router->alarms, "patchbay.sink.filling", router_wall(o->router), "sink", o->config->name,
+		    "limit", limit, "bytes", is, "most", may, NULL);
+}
+
+static void watch(struct outlet *o)
+{
+	struct quota *q = &o->quota;
+	if (begins_to_fill(&q->filling, q->backlog, q->max_backlog))
+		say_filling(o, "what waits for it", "max_backlog", q->backlog, q->max_backlog);
+	if (begins_to_fill(&q->dead_filling, q->dead, q->dead_max))
+		say_filling(o, "its dead letters", "dead_max_size", q->dead, q->dead_max);
+}
+
+static void watch_store(struct router *r)
+{
+	struct journal_stat stat;
+	char is[PARSE_TEXT_SIZE], may[PARSE_TEXT_SIZE];
+	journal_stat(r->journal, &stat);
+	uint64_t bytes = stat.bytes + r->charged;
+	if (r->max_size == 0 || !begins_to_fill(&r->filling, bytes, r->max_size))
+		return;
+	format_size((int64_t)bytes, is);
+	format_size((int64_t)r->max_size, may);
+	log_warn("the store takes %s, over four fifths of max_size, %s", is, may);
+	alarms_tell(r->alarms, "patchbay.store.filling", router_wall(r), "bytes", is, "most", may, NULL);
+}
+
 /* The journal's part may be half of it; all of it together no more than that. */
 static void keep_within(struct outlet *o)
 {
 	uint64_t most = o->quota.max_backlog, pinned, low = most - most / 10;
 	measure(o, &pinned);
+	watch(o);
 	if (pinned > most / 2)
 		leave_journal(o, most / 2 - most / 8);
 	if (o->quota.blocks)
@@ -172,6 +214,7 @@ void space_look(struct router *r)
 {
 	r->space_due = false;
 	charge(r);
+	watch_store(r);
 	compact_oldest(r);
 	for (size_t i = 0; i < r->n_outlets; i++)
 		keep_within(r->outlets[i]);

@@ -22,6 +22,7 @@ struct quota {
 	uint64_t max_backlog, dead_max;	/* bytes */
 	bool blocks;			/* at max_backlog its sources are held */
 	bool blocked;			/* they are */
+	bool filling, dead_filling;	/* four fifths of it are taken, and that was said */
 	uint64_t unsaid;		/* deliveries that died, and of which nothing was said yet */
 	int64_t said_ms;		/* monotonic: when something was, 0: never */
 	uint64_t backlog, dead;		/* bytes, as it was looked at last */

@@ -139,6 +139,7 @@ struct router {
 	uint64_t quota_share;		/* bytes: `max_backlog` of a sink that does not say */
 	size_t holds;			/* sources that sinks hold, each for each lane … */
 	bool holds_due;			/* … which may have changed */
+	bool filling;			/* the store has four fifths of max_size, and that was said */
 	uint64_t charged;		/* the state's bytes, as the journal was told last */
 	struct yield yield;
 	struct retain retain;

@@ -55,6 +55,8 @@ static void add_outlet(struct status *st, const struct outlet *o)
 		.kind = CONFIG_SINK, .name = o->config->name, .plugin = o->config->plugin,
 		.state = sink_state_name(o), .events = o->delivered, .failures = o->failed,
 		.in_flight = o->in_flight, .opened = o->opened,
+		.backlog = o->quota.backlog, .max_backlog = o->quota.max_backlog,
+		.dead_bytes = o->quota.dead, .dead_max = o->quota.dead_max,
 	};
 	if (o->stand.mode == SINK_ENABLED)
 		memcpy(in->reason, o->reason, sizeof in->reason);
@@ -90,6 +92,7 @@ static void collect_router(struct status *st, const struct dispatch *d)
 	st->started_ms = d->started_ms;
 	st->loaded_ms = atomic_load(&d->loaded_ms);
 	st->refused_ms = atomic_load(&d->refused_ms);
+	st->max_size = r->max_size;
 	st->unrouted = r->unrouted;
 	st->lost = r->lost;
 	st->removed = r->removed_dead;

@@ -46,6 +46,8 @@ struct instance_status {
 	char reason[256];	/* the last failure, or why the sink is not enabled; "" */
 	uint64_t waiting, passed;	/* filters: jobs in the queue; events made */
 	/* Sinks. */
+	uint64_t backlog, max_backlog;	/* bytes on disk of what waits, and what that may be */
+	uint64_t dead_bytes, dead_max;	/* likewise of its dead letters */
 	uint64_t answers[PB_GONE + 1];	/* by code */
 	uint64_t opened;	/* times the breaker opened */
 	struct histogram_counts latency, attempts;	/* SINK_SECONDS */
@@ -55,6 +57,7 @@ struct status {
 	int64_t taken_ms, started_ms;
 	int64_t loaded_ms, refused_ms;	/* when the present configuration was taken, and a later one was not, 0: none */
 	struct journal_stat journal;
+	uint64_t max_size;	/* bytes that the store may have, 0: no limit */
 	uint64_t state_bytes, state_damaged, saves;
 	uint64_t unrouted, lost, removed;	/* events; deliveries whose event, or whose lane, is gone */
 	uint64_t untold;	/* events about itself that found no room */

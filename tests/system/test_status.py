@@ -111,7 +111,7 @@ def test_people_get_a_table(serve):
     assert re.fullmatch(r"patchbay \S+, up \d+s; journal \S+ \S+, 1 event; state \S+ KiB", head)
     assert all(row == row.rstrip() for row in rows)
     table, lanes = rows[:4], rows[5:]
-    assert table[0].split() == ("KIND NAME PLUGIN STATE EVENTS FAILURES IN FLIGHT "
+    assert table[0].split() == ("KIND NAME PLUGIN STATE EVENTS FAILURES IN FLIGHT BACKLOG "
                                 "LAST FAILURE").split()
     assert table[1].split() == "source hooks http running 1 0 0".split()
     assert re.match(r"sink +team +webhook +\S+ +0 +1 +0 +\S.*refused", table[3])

@@ -235,13 +235,34 @@ static void the_store_as_a_whole_is_bounded(void **state)
 	assert_true(emit_from(lab, 0, accepted + 1));
 }
 
+/* Once on the way up, and again only after it was well below. */
+static void what_fills_is_said_before(void **state)
+{
+	struct lab *lab = *state;
+	start(lab, "max_backlog = 1MiB\noverflow = block\n");
+	set_sink(lab, SINK_DISABLED);
+	for (unsigned i = 1; i <= 600; i++)
+		assert_true(emit_from(lab, 0, i));
+	lab_wait(lab, 3000);
+	assert_false(outlet(lab)->quota.filling);
+	for (unsigned i = 601; emit_from(lab, 0, i); i++)
+		lab_wait(lab, 10);
+	lab_wait(lab, 2000);
+	assert_true(outlet(lab)->quota.filling);
+	assert_false(outlet(lab)->quota.dead_filling);
+	assert_false(lab->d->router.filling);
+	set_sink(lab, SINK_ENABLED);
+	work(lab, 10000);
+	assert_false(outlet(lab)->quota.filling);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(the_oldest_die_at_max_backlog), T(stragglers_die_too),
 		T(a_full_sink_blocks_its_sources_and_no_others), T(it_blocks_again_after_a_restart),
-		T(dead_letters_have_a_quota_of_bytes), T(the_store_as_a_whole_is_bounded),
+		T(dead_letters_have_a_quota_of_bytes), T(the_store_as_a_whole_is_bounded), T(what_fills_is_said_before),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
