@@ -390,7 +390,7 @@ void lane_rows_done(struct lane *lane)
 		return;
 	lane->from_rows = false;
 	lane->router->catchup_due = true;
-	if (lane->covered != NULL)
+	if (lane->covered != NULL && !lane->leaving.is)
 		lane_uncover(lane);	/* what waited for them comes before the journal */
 }
 

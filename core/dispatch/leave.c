@@ -66,6 +66,7 @@ void leave_begin(struct lane *lane, uint64_t barrier)
 	lane->more_due = false;
 	timer_clear(&r->timers, &lane->timer);
 	keys_forget(lane);
+	shed_forget_keys(lane);
 	rules_change(lane, was, NULL, barrier);
 	let_go(r, lane->head);
 	let_go(r, lane->loose_head);
@@ -82,16 +83,16 @@ void leave_return(struct lane *lane, struct route *route, struct outlet *outlet,
 	lane->leaving = (struct leaving){ .is = false };
 	lane_rewire(lane, route, outlet);
 	rules_change(lane, NULL, route->rule, barrier);
-	lane_rows_done(lane);		/* they may be dead by now */
 	r->n_behind++;
 	r->catchup_due = true;
-	if (lane->stragglers == 0)
-		return;
-	stragglers_expect(lane, router_wall(r));
-	int failed = keys_note_rows(lane);
+	if (lane->stragglers > 0)
+		stragglers_expect(lane, router_wall(r));
+	int failed = lane->stragglers > 0 ? keys_note_rows(lane) : 0;
 	if (failed < 0)
 		log_error("cannot read the rows of '%s', some wait for the next start: %s", lane->title,
 			  strerror(-failed));
+	/* They may be dead by now. After that, since of those that it uncovers none is to be noted twice. */
+	lane_rows_done(lane);
 }
 
 /* The last piece is on disk: the watermark may pass it. */

@@ -25,8 +25,18 @@ void shed_saved(struct router *r)
 		if (row->save > r->saves)
 			continue;
 		HASH_DEL(r->shed, row);
+		if (row->hash != 0)
+			keys_row_gone(r->by_number[row->key[0]], row->hash, row->due_ms);
 		free(row);
 	}
+}
+
+void shed_forget_keys(const struct lane *lane)
+{
+	struct shed_row *row, *next;
+	HASH_ITER(hh, lane->router->shed, row, next)
+		if (row->key[0] == lane->number)
+			row->hash = 0;
 }
 
 void shed_free(struct router *r)
@@ -63,13 +73,12 @@ static void shed_slot(struct piece *p, struct slot *slot)
 	settle_shed(slot, p->reason);
 }
 
-/* Nobody waits for it any more. */
-static void forget_key(struct lane *lane, uint64_t seq, const struct straggler_row *row)
+/* Does a key of the lane's know of the row? One that is still ahead of it is none's. */
+static bool is_known(struct lane *lane, uint64_t seq)
 {
 	struct covered *c = lane_take_covered(lane, seq);
-	if (c == NULL)
-		keys_row_gone(lane, row->key, row->due_ms);
 	free(c);
+	return c == NULL;
 }
 
 uint64_t shed_row(struct lane *lane, uint64_t seq, enum dead_reason reason)
@@ -81,12 +90,14 @@ uint64_t shed_row(struct lane *lane, uint64_t seq, enum dead_reason reason)
 	uint64_t cost = 0;
 	if (rows_get_straggler(r->state, key, &row, &hold) == 0) {
 		struct shed_row *shed = xcalloc(1, sizeof *shed);
-		*shed = (struct shed_row){ .key = { key.lane, key.seq }, .save = r->saves + 1 };
+		*shed = (struct shed_row){
+			.key = { key.lane, key.seq }, .save = r->saves + 1, .due_ms = row.due_ms,
+			.hash = is_known(lane, seq) ? row.key : 0,
+		};
 		HASH_ADD(hh, r->shed, key, sizeof shed->key, shed);
 		cost = straggler_cost(&row);
 		rows_del_straggler(&r->open.batch, key, row.due_ms);
 		lane_row_gone(lane, cost);
-		forget_key(lane, seq, &row);
 		if (row.due_ms == due_parked(0)) {
 			lane->untaken--;
 			lane_rows_done(lane);

@@ -22,6 +22,8 @@ struct shed_row {
 	UT_hash_handle hh;
 	uint64_t key[2];	/* lane, sequence number */
 	uint64_t save;		/* the save that carries it */
+	uint64_t hash;		/* of its key, which waits until then; 0: nobody does */
+	int64_t due_ms;
 };
 
 /* Deliveries of the sink that cost `bytes` together, or a piece of them: first what is parked, then stragglers. How many. What is
@@ -34,6 +36,8 @@ uint64_t shed_row(struct lane *, uint64_t seq, enum dead_reason);
 bool shed_has(const struct router *, struct delivery_key);
 /* A save is on disk. */
 void shed_saved(struct router *);
+/* The lane forgets its keys. */
+void shed_forget_keys(const struct lane *);
 void shed_free(struct router *);
 
 #endif

@@ -1,6 +1,8 @@
 /* test-keys-restart.c - order_by through crashes, restarts, and other configurations. */
 #include "unit/dispatch/keys-lab.h"
 
+#include "dispatch/shed.h"
+
 static void a_crash_loses_no_order(void **state)
 {
 	struct lab *lab = *state;
@@ -185,6 +187,27 @@ static void a_lane_that_comes_back(void **state)
 	expect_rest(lab);
 }
 
+/* One that is given up is dead when the disk knows it; until then a crash would bring it back, and what came after it is out. */
+static void what_waits_for_one_that_is_shed_waits_for_the_disk(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, KEYED);
+	emit(lab, "a", "k", "retry");
+	emit(lab, "b", "k", "ok");
+	lab_wait(lab, 2000);
+	expect_seen(lab, "a/1 ");
+	assert_int_equal(shed_oldest(the_lane(lab)->outlet, 1), 1);
+	for (int i = 0; i < 20; i++) {
+		clock_manual_advance(&lab->clock, 10);
+		router_turn(&lab->d->router);
+		sender_step(&lab->d->submitter);
+	}
+	expect_seen(lab, "");
+	lab_wait(lab, 100);
+	expect_seen(lab, "b/1 ");
+	expect_rest(lab);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -194,6 +217,7 @@ int main(void)
 		T(a_strict_sink_takes_over), T(a_removed_lane_leaves_nothing_behind),
 		T(reloaded_to_no_order), T(reloaded_to_another_key), T(reloaded_to_strict_order),
 		T(reloaded_to_have_keys), T(a_lane_that_comes_back),
+		T(what_waits_for_one_that_is_shed_waits_for_the_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
