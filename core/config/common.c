@@ -93,8 +93,8 @@ static const struct pb_option sink_table[] = {
 	{ "max_retry_after", PB_DURATION, "24h", .min = 0, .max = 365 * DAY, .help =
 	  "The longest wait that a receiver may ask for." },
 	{ "expire", PB_DURATION, "5d", .min = S, .max = 3650 * DAY, .help =
-	  "How long after its first failure, or if it was never tried after it was accepted, a delivery may "
-	  "wait, whatever for; then it is a dead letter. Time that no daemon runs does not count." },
+	  "How long after its first failure, or if it was never tried after it was accepted or replayed, a delivery "
+	  "may wait, whatever for; then it is a dead letter. Time that no daemon runs does not count." },
 	{ "order", PB_CHOICE, "", .choices = "strict relaxed", .help =
 	  "Whether a failed event holds back those behind it (strict) or lets them pass "
 	  "(relaxed); unset, as the plugin's kind of sink needs it." },

@@ -60,8 +60,9 @@ bool dead_is_full(const struct router *r)
 static void replay(struct router *r, struct lane *lane, struct delivery_key key, const struct dead_row *row)
 {
 	int64_t due = router_wall(r);
-	struct straggler_row again = {
-		.due_ms = due, .bytes = row->bytes, .parts = row->parts, .error = row->error, .response = row->response,
+	struct straggler_row again = {		/* `expire` counts from here on */
+		.first_ms = due, .due_ms = due, .bytes = row->bytes, .parts = row->parts, .error = row->error,
+		.response = row->response,
 	};
 	rows_put_straggler(&r->open.batch, key, &again, -1);
 	lane_row_added(lane, straggler_cost(&again));

@@ -70,7 +70,7 @@ static void deliver_again(struct replay_call *c, struct lane *lane, const struct
 		page->rows++;
 	} else if (!c->filter->dry) {
 		int64_t due = router_wall(r);
-		struct straggler_row row = { .due_ms = due, .bytes = (uint32_t)rec->data.len };
+		struct straggler_row row = { .first_ms = due, .due_ms = due, .bytes = (uint32_t)rec->data.len };
 		rows_put_straggler(&r->open.batch, key, &row, -1);
 		lane_row_added(lane, straggler_cost(&row));
 		lane->resent++;

@@ -122,12 +122,35 @@ static void only_time_that_a_daemon_runs_counts(void **state)
 	assert_int_equal(lane_of(lab)->dead, 100);
 }
 
+/* Replayed, it has all of the time again, however old it is. */
+static void what_is_replayed_counts_from_then(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, INI);
+	disable(lab);
+	emit_many(lab, "a", 2);
+	lab_wait(lab, 70 * MINUTE);
+	struct lane *lane = lane_of(lab);
+	assert_int_equal(lane->dead, 2);
+	struct delivery_key keys[] = { { lane->number, 1 }, { lane->number, 2 } };
+	struct dead_change change = { .replay = true, .keys = keys, .n = 2 };
+	dead_change(&lab->d->router, &change);
+	assert_int_equal(change.done, 2);
+	lab_wait(lab, 30 * MINUTE);
+	assert_int_equal(lane->dead, 0);
+	lab_crash(lab);
+	lab_start(lab, INI);
+	lab_wait(lab, 20 * MINUTE);
+	expect_left(lab, 2, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(what_was_never_tried_expires), T(what_is_parked_expires),
 		T(a_straggler_of_a_disabled_sink_expires), T(only_time_that_a_daemon_runs_counts),
+		T(what_is_replayed_counts_from_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
