@@ -7,6 +7,7 @@
 #include "cli/ask.h"
 #include "cli/flags.h"
 #include "cli/table.h"
+#include "config/suggest.h"
 
 static const struct column columns[] = {
 	{ "NAME", false }, { "PLUGIN", false }, { "STATE", false }, { "BEHIND", true },
@@ -78,24 +79,49 @@ static int run_set(const struct cli *cli, const char *mode, const char *reason)
 	return status;
 }
 
+static const struct { const char *name, *mode; } deeds[] = {
+	{ "disable", "disabled" }, { "enable", "enabled" }, { "drain", "draining" },
+};
+
+static const char *mode_of(const char *deed)
+{
+	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++)
+		if (strcmp(deeds[i].name, deed) == 0)
+			return deeds[i].mode;
+	return NULL;
+}
+
+static int wrong_deed(const struct cli *cli)
+{
+	struct suggest near;
+	char hint[SUGGEST_TEXT_SIZE];
+	suggest_begin(&near, cli->argv[1]);
+	suggest_offer(&near, "list");
+	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++)
+		suggest_offer(&near, deeds[i].name);
+	suggest_text(&near, hint);
+	return cli_usage(cli, "there is no `sink %s`%s", cli->argv[1], *hint != '\0' ? hint :
+			 ": list, disable, enable, drain");
+}
+
 int cli_sink(struct cli *cli)
 {
-	static const struct { const char *name, *mode; } deeds[] = {
-		{ "disable", "disabled" }, { "enable", "enabled" }, { "drain", "draining" },
-	};
 	const char *reason = NULL;
 	const struct flag flags[] = { { "--reason", FLAG_TEXT, &reason }, { 0 } };
 	int status = flags_take(cli, flags, 0);
 	if (status != CLI_OK)
 		return status;
-	if (cli->argc == 2 && strcmp(cli->argv[1], "list") == 0 && reason == NULL)
-		return run_list(cli);
-	for (size_t i = 0; cli->argc == 3 && i < sizeof deeds / sizeof *deeds; i++) {
-		if (strcmp(deeds[i].name, cli->argv[1]) != 0)
-			continue;
-		if (reason != NULL && strcmp(deeds[i].name, "enable") == 0)
-			return cli_usage(cli, "enable needs no --reason");
-		return run_set(cli, deeds[i].mode, reason);
-	}
-	return cli_usage(cli, "needs list, or disable, enable or drain and the NAME of one sink");
+	if (cli->argc < 2)
+		return cli_usage(cli, "needs list, or disable, enable or drain and the NAME of one sink");
+	const char *deed = cli->argv[1], *mode = mode_of(deed);
+	bool list = strcmp(deed, "list") == 0;
+	if (mode == NULL && !list)
+		return wrong_deed(cli);
+	if (list && cli->argc > 2)
+		return cli_usage(cli, "list takes no NAME: it shows all");
+	if (!list && cli->argc != 3)
+		return cli_usage(cli, "%s needs the NAME of one sink", deed);
+	if (reason != NULL && (list || strcmp(deed, "enable") == 0))
+		return cli_usage(cli, "%s needs no --reason", deed);
+	return list ? run_list(cli) : run_set(cli, mode, reason);
 }

@@ -205,13 +205,23 @@ static bool parse_since(struct export *x, const char *word)
 	return flags_time(word, clock_wall(&clock_system), &x->since_ms);
 }
 
+/* "ROUTE -> SINK", as `status` writes it, is "ROUTE SINK". */
+static bool is_title(const char *title, const char *name)
+{
+	const char *arrow = strstr(name, " -> ");
+	if (arrow == NULL)
+		return strcmp(title, name) == 0;
+	size_t len = (size_t)(arrow - name);
+	return strncmp(title, name, len) == 0 && title[len] == ' ' && strcmp(title + len + 1, arrow + 4) == 0;
+}
+
 static const struct inspect_lane *find_lane(const struct inspect *in, const char *name, struct suggest *near)
 {
 	suggest_begin(near, name);
 	for (size_t i = 0; i < in->n_lanes; i++) {
 		if (in->lanes[i].title == NULL)
 			continue;
-		if (strcmp(in->lanes[i].title, name) == 0)
+		if (is_title(in->lanes[i].title, name))
 			return &in->lanes[i];
 		suggest_offer(near, in->lanes[i].title);
 	}

@@ -54,7 +54,7 @@ static void print_attempt(const json_t *step)
 	if (answer_count(step, "parts") > 0)
 		printf(" (event %llu of %llu)", (unsigned long long)answer_count(step, "part"),
 		       (unsigned long long)answer_count(step, "parts"));
-	printf(": %s after %s", answer_text(step, "answer"), took);
+	printf(": %s, took %s", answer_text(step, "answer"), took);
 	print_text(*answer_text(step, "text") != '\0' ? ": " : "", step, "text");
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "control/verb.h"
 #include "dispatch/ask.h"
 
@@ -68,6 +69,8 @@ void verb_sink_set(struct verb_call *call)
 		reply_error(call->out, "usage", "\"mode\" is enabled, disabled or draining");
 		return;
 	}
+	log_info("control: user %u asks: sink %.64s to be %s", (unsigned)call->uid, name,
+		 sink_mode_name((enum sink_mode)mode));
 	reason_of(call, why, sizeof why);
 	int result = dispatch_sink_set(call->env->dispatch, name, (enum sink_mode)mode,
 				       mode == SINK_ENABLED ? "" : why);

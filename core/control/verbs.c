@@ -39,7 +39,7 @@ static const struct verb verbs[] = {
 	{ "reload-result", false, verb_reload_result },
 	{ "reopen", true, run_reopen },
 	{ "replay", false, verb_replay },
-	{ "sink-set", true, verb_sink_set },
+	{ "sink-set", false, verb_sink_set },
 	{ "sinks", false, verb_sinks },
 	{ "status", false, verb_status },
 	{ "trace", false, verb_trace },

@@ -6,6 +6,8 @@ import os
 import pty
 import subprocess
 
+import pytest
+
 from engine import HTTP, SUBMIT, engine, sink  # noqa: F401 (a fixture)
 from harness import SLOW, wait_until
 
@@ -169,6 +171,7 @@ def test_disable_and_enable(engine):
     done = run(bay, "sink", "disable", "out", "--reason", "moving house")
     assert done.stdout == "sink out is disabled\n"
     assert "already" in run(bay, "sink", "disable", "out").stdout
+    bay.daemon.wait_log("control: user %d asks: sink out to be disabled" % os.getuid())
     ids = [bay.post() for _ in range(5)]
     bay.wait_delivered(ids, "other")
     row = bay.row(type="instance", name="out")
@@ -186,6 +189,19 @@ def test_disable_and_enable(engine):
     assert bay.delivered() == ids
     bay.restart()
     assert bay.row(type="instance", name="out")["state"] == "running"
+
+
+@pytest.mark.parametrize("args, said", [
+    ((), "needs list, or disable, enable or drain and the NAME of one sink"),
+    (("disbale", "out"), "there is no `sink disbale`; did you mean disable?"),
+    (("x",), "there is no `sink x`: list, disable, enable, drain"),
+    (("drain",), "drain needs the NAME of one sink"),
+    (("list", "out"), "list takes no NAME: it shows all"),
+    (("enable", "out", "--reason", "x"), "enable needs no --reason"),
+])
+def test_wrong_use_of_sink(engine, args, said):
+    done = engine(HTTP + sink()).daemon.command("sink", *args)
+    assert (done.returncode, done.stderr) == (2, "patchbay sink: %s\nTry `patchbay sink --help`.\n" % said)
 
 
 def test_drain(engine):

@@ -129,6 +129,7 @@ def test_events_are_exported_as_they_came(made):
     assert (dead["id"], dead["patchbayreason"], dead["patchbaylane"]) == (bay.ids[1], "rejected", "all out")
     assert (dead["patchbayseq"], dead["patchbayattempts"]) == ("2", "1")
     assert [e["id"] for e in export(bay, "--lane", "second stuck")] == bay.ids
+    assert [e["id"] for e in export(bay, "--lane", "second -> stuck")] == bay.ids
     assert [e["id"] for e in export(bay, "--lane", "all out")] == bay.ids[:1]
     assert export(bay, "--lane", "second stuck", "--dead") == []
     assert command(bay, "export", "--lane", "all oat")[2].endswith("did you mean all out?\n")

@@ -81,8 +81,8 @@ to = team
         "  route     others: no, `from` does not name its source, hooks",
         r"  route     failures: no, nothing in `events` matches its type, report_run_started",
         "  runs -> team",
-        r"    %s  attempt 1: retry after \d+ \S+: HTTP 503" % when,
-        r"    %s  attempt 2: ok after \d+ \S+: HTTP 200" % when,
+        r"    %s  attempt 1: retry, took \d+ \S+: HTTP 503" % when,
+        r"    %s  attempt 2: ok, took \d+ \S+: HTTP 200" % when,
         "    now: delivered",
     ]
     assert re.fullmatch("\n".join(expected) + "\n", told), told
