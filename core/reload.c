@@ -108,13 +108,14 @@ static bool reload(struct reloader *rl, struct buf *lines)
 		right = take(rl, now, &report, &changes);
 	else
 		config_free(now);
-	report_print(&report, stderr, false);
+	report_log(&report);
 	if (right)
 		log_info("reloaded: %u sections added, %u changed, %u removed", changes.counts[CHANGE_ADDED],
 			 changes.counts[CHANGE_CHANGED], changes.counts[CHANGE_REMOVED]);
 	else
-		log_error("the configuration is not taken, the old one stays: %u errors", report.errors);
-	tell(lines, &report, &changes);
+		log_error("the configuration is not taken, the old one stays: %u error%s", report.errors,
+			  report.errors == 1 ? "" : "s");
+	tell(lines, &report, right ? &changes : &(struct config_changes){ 0 });
 	config_changes_free(&changes);
 	report_free(&report);
 	return right;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "event/json.h"
 
@@ -138,10 +139,31 @@ static void print_json(struct buf *b, const struct report_entry *e)
 	buf_add_str(b, "}\n");
 }
 
-void report_print(struct report *report, FILE *to, bool json)
+static void sort(struct report *report)
 {
 	if (report->n > 1)
 		qsort(report->entries, report->n, sizeof *report->entries, by_place);
+}
+
+static void log_entry(const struct report_entry *e)
+{
+	char line[16] = "";
+	if (e->line > 0)
+		snprintf(line, sizeof line, ":%u", e->line);
+	log_write(e->warning ? PB_WARN : PB_ERROR, e->section, "%s%s%s%s%s%s", e->file == NULL ? "" : e->file, line,
+		  e->file == NULL ? "" : ": ", e->key == NULL ? "" : e->key, e->key == NULL ? "" : ": ", e->text);
+}
+
+void report_log(struct report *report)
+{
+	sort(report);
+	for (size_t i = 0; i < report->n; i++)
+		log_entry(&report->entries[i]);
+}
+
+void report_print(struct report *report, FILE *to, bool json)
+{
+	sort(report);
 	struct buf b = BUF_INIT(8 * LINE_MAX_BYTES);
 	for (size_t i = 0; i < report->n; i++) {
 		buf_reset(&b);

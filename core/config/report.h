@@ -34,5 +34,7 @@ void report_warning(struct report *, struct place, const char *section, const ch
 /* One line an entry; warnings say "warning:" after the place. With `json` one object a line:
  * {"level","file","line","section","key","message"}. */
 void report_print(struct report *, FILE *, bool json);
+/* The same as entries of the log, each with its level. */
+void report_log(struct report *);
 
 #endif

@@ -149,8 +149,8 @@ static const struct pb_option options[] = {
 	  .help = "Where events are POSTed: http:// or https://, without user name or password." },
 	{ .name = "headers", .type = PB_LIST, .value = "",
 	  .help = "Further request headers, each as a quoted string \"Name: value\"; "
-		  "content-type and user-agent replace patchbay's own. Read at start like all of "
-		  "this sink's settings: SIGHUP changes nothing of it." },
+		  "content-type and user-agent replace patchbay's own. A secret in it is read "
+		  "anew by `patchbay reload` and SIGHUP." },
 	{ 0 }
 };
 

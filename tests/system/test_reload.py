@@ -59,7 +59,7 @@ def test_a_wrong_one_is_refused_with_all_errors(engine):
     done = bay.daemon.command("reload")
     assert done.returncode == 1 and "lisn" in done.stderr and "nobody" in done.stderr
     assert "the old configuration stays" in done.stderr
-    bay.daemon.wait_log(r"\[source in\] lisn: ")
+    bay.daemon.wait_log(r" error \[source in\] \S+:\d+: lisn: ")
     assert bay.row(type="daemon")["refused"] is not None
     assert "patchbay_config_last_reload_successful 0" in bay.daemon.command(
         "status", "--prometheus").stdout
@@ -68,6 +68,7 @@ def test_a_wrong_one_is_refused_with_all_errors(engine):
         port = taken.getsockname()[1]
         said = reload(bay, right.replace("127.0.0.1:0", "127.0.0.1:%d" % port), expect=1)
         assert "cannot listen" in said[0]["message"]
+        assert changes(said) == []
     bay.connection = None   # the one of before may be closed; a new one is taken
     last = bay.post()
     bay.wait_delivered([last])
