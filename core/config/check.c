@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/parse.h"
 #include "base/span.h"
+#include "config/own.h"
 #include "event/attributes.h"
 
 static void warn_unused(const struct config_instance *in, struct report *report)
@@ -23,17 +24,42 @@ static void warn_unused(const struct config_instance *in, struct report *report)
 		report_warning(report, in->place, in->title, NULL, "%s", why[in->kind]);
 }
 
+/* "a" or "a.b": a name that is empty is hardly meant. */
+static bool is_field(const char *path)
+{
+	size_t len = strlen(path);
+	return len > 0 && path[0] != '.' && path[len - 1] != '.' && strstr(path, "..") == NULL;
+}
+
 static void check_order_by(const struct config_instance *in, struct report *report)
 {
 	const char *by = options_str(in->options, "order_by");
 	struct place place = options_place(in->options, "order_by");
-	bool named = strncmp(by, "data.", 5) == 0 ? by[5] != '\0' : attribute_name_ok(span_str(by));
+	bool named = strncmp(by, "data.", 5) == 0 ? is_field(by + 5) : attribute_name_ok(span_str(by));
 	if (*by != '\0' && !named)
 		report_error(report, place, in->title, "order_by", "expected the name of an attribute, such as "
 			     "subject, or data.FIELD");
+	else if (strncmp(by, "data.", 5) != 0 && strchr(by, '.') != NULL)
+		report_warning(report, place, in->title, "order_by", "is the name of an attribute; a field of the "
+			       "body is data.FIELD");
 	if (*by != '\0' && strcmp(options_str(in->options, "order"), "strict") == 0)
 		report_error(report, place, in->title, "order_by", "does not go with order = strict, which keeps "
 			     "all events of a route in one order: take one of them out");
+}
+
+/* Options that count only beside another one. */
+static void warn_alone(const struct config_instance *in, struct report *report)
+{
+	static const struct { enum config_kind kind; const char *name, *with; } pairs[] = {
+		{ CONFIG_SOURCE, "dedupe_max", "dedupe" },
+		{ CONFIG_SINK, "burst", "rate" },
+		{ CONFIG_SINK, "max_keys", "order_by" },
+	};
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		if (in->kind == pairs[i].kind && options_isset(in->options, pairs[i].name) &&
+		    !options_isset(in->options, pairs[i].with))
+			report_warning(report, options_place(in->options, pairs[i].name), in->title,
+				       pairs[i].name, "has no effect without %s", pairs[i].with);
 }
 
 /* Waits that end after `expire` are never waited for. */
@@ -53,10 +79,24 @@ static void warn_expire(const struct config_instance *in, struct report *report)
 	}
 }
 
+/* Of a route that takes nothing else: a glob that matches none of them is mistaken for one that waits. */
+static void warn_own_events(const struct config_route *route, struct report *report)
+{
+	const char *const *from = options_list(route->options, "from");
+	if (from[0] == NULL || strcmp(from[0], "patchbay") != 0 || from[1] != NULL)
+		return;
+	for (size_t i = 0; route->events[i] != NULL; i++)
+		if (!own_type_matches(route->events[i]))
+			report_warning(report, options_place(route->options, "events"), route->title, "events",
+				       "\"%s\" matches none of patchbay's own events, such as patchbay.sink.down",
+				       route->events[i]);
+}
+
 static void warn_route(const struct config_route *route, struct report *report)
 {
 	if (route->n_from == 0 && options_list(route->options, "from")[0] == NULL)
 		report_warning(report, route->place, route->title, NULL, "no source feeds it");
+	warn_own_events(route, report);
 	const char *const *events = route->events;
 	for (size_t i = 0; events[i] != NULL; i++)
 		for (size_t k = 0; k < i; k++)
@@ -216,6 +256,8 @@ void config_check(const struct config *config, struct report *report)
 	for (size_t i = 0; i < config->n_instances; i++) {
 		const struct config_instance *in = config->instances[i];
 		warn_unused(in, report);
+		if (in->sound)
+			warn_alone(in, report);
 		if (in->kind == CONFIG_SINK && in->sound)
 			warn_expire(in, report);
 		if (in->kind == CONFIG_SINK && in->sound)

@@ -50,7 +50,7 @@ const struct pb_option config_core_table[] = {
 const struct pb_option config_route_table[] = {
 	{ "from", PB_LIST, "", .help =
 	  "The sources whose events it takes; unset, every source. `patchbay` is events about "
-	  "patchbay itself, which only a route that names it takes." },
+	  "patchbay itself, such as patchbay.sink.down, which only a route that names it takes." },
 	{ "events", PB_LIST, "*", .help =
 	  "Globs of the event types it takes: * is any run of bytes, ? any one." },
 	{ "filters", PB_LIST, "", .help =
@@ -101,7 +101,7 @@ static const struct pb_option sink_table[] = {
 	{ "order_by", PB_STRING, "", .help =
 	  "Events of a route that have the same value here go out one after another, also when one fails; "
 	  "others pass them. An attribute's name, such as subject, or data.FIELD of a JSON body, as it was "
-	  "accepted. What has no such value is not ordered." },
+	  "accepted: data.order is 7 of {\"order\":7}. What has no such value is not ordered." },
 	{ "max_keys", PB_INT, "65536", .min = 1, .max = 100000000, .help =
 	  "For how many values of `order_by` a route's events may wait; at the limit all its events wait." },
 	{ "breaker_failures", PB_INT, "20", .min = 0, .max = 1000000, .help =

@@ -240,6 +240,8 @@ static void unknown_name(const struct config *config, const struct names *names,
 	for (size_t i = 0; i < config->n_instances; i++)
 		if (config->instances[i]->kind == names->kind)
 			suggest_offer(&near, config->instances[i]->name);
+	if (names->kind == CONFIG_SOURCE)
+		suggest_offer(&near, "patchbay");
 	char hint[SUGGEST_TEXT_SIZE];
 	error_add(err, names->option, "there is no [%s %.64s]%s", config_kind_name(names->kind),
 		  name, suggest_text(&near, hint));

@@ -112,3 +112,13 @@ def test_the_guide_names_what_is_in_the_state_folder(patchbay):
     for path in daemon.state.rglob("*"):
         name = str(path.relative_to(daemon.state)) + ("/" if path.is_dir() else "")
         assert "`%s`" % name in section or name == "state/" or name.endswith(".seg"), name
+
+
+def test_each_of_patchbays_own_events_is_explained():
+    own = (TOP / "core/config/own.c").read_text()
+    told = "".join(path.read_text() for path in (TOP / "core/dispatch").glob("*.c"))
+    section = GUIDE.split("## Being told")[1].split("\n## ")[0]
+    rows = "".join(line.split("|")[1] for line in section.splitlines() if line.startswith("| `patchbay."))
+    types = set(re.findall(r'"(patchbay\.[a-z]+\.[a-z]+)"', told))
+    assert types == set(re.findall(r'"(patchbay\.[a-z.]+)"', own))
+    assert types == set(re.findall(r"`(patchbay\.[a-z.]+)`", rows))

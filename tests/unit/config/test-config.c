@@ -230,6 +230,17 @@ static void what_is_surely_wrong_is_warned_of(void **state)
 	     "one order: take one of them out\n");
 	says(SOURCE SINK "order_by = data.\n" ROUTE,
 	     "f:5: [sink out] order_by: expected the name of an attribute, such as subject, or data.FIELD\n");
+	says(SOURCE SINK "order_by = data.a..b\n" ROUTE,
+	     "f:5: [sink out] order_by: expected the name of an attribute, such as subject, or data.FIELD\n");
+	says(SOURCE SINK "order_by = body.a\n" ROUTE,
+	     "f:5: warning: [sink out] order_by: is the name of an attribute; a field of the body is data.FIELD\n");
+	says(SOURCE "dedupe_max = 5\n" SINK "burst = 5\nmax_keys = 5\n" ROUTE,
+	     "f:3: warning: [source in] dedupe_max: has no effect without dedupe\n"
+	     "f:6: warning: [sink out] burst: has no effect without rate\n"
+	     "f:7: warning: [sink out] max_keys: has no effect without order_by\n");
+	says(SOURCE SINK ROUTE "[route own]\nfrom = patchbay\nto = out\nevents = sink.down, patchbay.sink.*\n",
+	     "f:10: warning: [route own] events: \"sink.down\" matches none of patchbay's own events, such as "
+	     "patchbay.sink.down\n");
 	says(SOURCE SINK "order_by = time\n" ROUTE,
 	     "f:5: [sink out] order_by: expected the name of an attribute, such as subject, or data.FIELD\n");
 	says(SOURCE SINK ROUTE "[patchbay]\nmax_size = 8MiB\n",
