@@ -18,6 +18,14 @@ bool shed_has(const struct router *r, struct delivery_key d)
 	return row != NULL;
 }
 
+struct shed_row *shed_note(struct router *r, struct delivery_key d)
+{
+	struct shed_row *row = xcalloc(1, sizeof *row);
+	*row = (struct shed_row){ .key = { d.lane, d.seq }, .save = r->saves + 1 };
+	HASH_ADD(hh, r->shed, key, sizeof row->key, row);
+	return row;
+}
+
 void shed_saved(struct router *r)
 {
 	struct shed_row *row, *next;
@@ -89,12 +97,9 @@ uint64_t shed_row(struct lane *lane, uint64_t seq, enum dead_reason reason)
 	struct buf hold = BUF_INIT(BUF_MAX);
 	uint64_t cost = 0;
 	if (rows_get_straggler(r->state, key, &row, &hold) == 0) {
-		struct shed_row *shed = xcalloc(1, sizeof *shed);
-		*shed = (struct shed_row){
-			.key = { key.lane, key.seq }, .save = r->saves + 1, .due_ms = row.due_ms,
-			.hash = is_known(lane, seq) ? row.key : 0,
-		};
-		HASH_ADD(hh, r->shed, key, sizeof shed->key, shed);
+		struct shed_row *shed = shed_note(r, key);
+		shed->due_ms = row.due_ms;
+		shed->hash = is_known(lane, seq) ? row.key : 0;
 		cost = straggler_cost(&row);
 		rows_del_straggler(&r->open.batch, key, row.due_ms);
 		lane_row_gone(lane, cost);

@@ -32,7 +32,9 @@ size_t shed_oldest(struct outlet *, uint64_t bytes);
 /* The lane's row of the event, which is not in memory and which the watermark has passed, becomes a dead letter's. What it cost, 0:
  * there is none. */
 uint64_t shed_row(struct lane *, uint64_t seq, enum dead_reason);
-/* Is this straggler's row on its way to be a dead letter's? */
+/* The straggler's row goes with the open batch: it is the caller's to put that in. Nobody takes it up meanwhile. */
+struct shed_row *shed_note(struct router *, struct delivery_key);
+/* Is this straggler's row on its way out, or to be a dead letter's? */
 bool shed_has(const struct router *, struct delivery_key);
 /* A save is on disk. */
 void shed_saved(struct router *);

@@ -93,6 +93,7 @@ void stragglers_drop(struct lane *lane, struct delivery_key key, int64_t due_ms,
 		  "event %llu of route %s cannot be delivered: it is neither in the journal nor kept",
 		  (unsigned long long)key.seq, lane->route->config->name);
 	rows_del_straggler(&r->open.batch, key, due_ms);
+	shed_note(r, key);
 	lane_row_gone(lane, row != NULL ? straggler_cost(row) : 0);
 	keys_row_gone(lane, row != NULL ? row->key : 0, due_ms);
 	r->lost++;

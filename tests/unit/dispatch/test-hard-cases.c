@@ -340,6 +340,34 @@ static void a_straggler_ahead_of_the_watermark_is_not_repeated_long_after(void *
 	assert_string_equal(lab->sinks[0].seen, "a/1 ");
 }
 
+/* A row whose event is gone is dropped once, however often rows are looked at until the disk knows. */
+static void a_row_without_its_event_goes_once(void **state)
+{
+	struct lab *lab = *state;
+	struct state_batch rows;
+	lab_start(lab, RELAXED);
+	lab_emit(lab, "a", "retry");
+	lab_wait(lab, 1000);
+	struct lane *lane = lab_lane(lab, "r s0");
+	batch_init(&rows);
+	rows_put_straggler(&rows, (struct delivery_key){ lane->number, 0 }, &(struct straggler_row){
+		.due_ms = router_wall(&lab->d->router) }, -1);
+	assert_int_equal(state_apply(lab->env.state, &rows), 0);
+	batch_free(&rows);
+	lab_crash(lab);
+	lab_start_only(lab, RELAXED);
+	lane = lab_lane(lab, "r s0");
+	assert_int_equal(lane->stragglers, 2);
+	for (int i = 0; i < 5; i++) {
+		stragglers_expect(lane, router_wall(&lab->d->router));
+		clock_manual_advance(&lab->clock, 10);
+		router_turn(&lab->d->router);
+	}
+	lab_wait(lab, 1000);
+	assert_int_equal(lab->d->router.lost, 1);
+	assert_int_equal(lane->stragglers, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -352,7 +380,7 @@ int main(void)
 		T(stragglers_are_bounded_in_memory),
 		T(two_lanes_behind), T(marks_are_saved_once_a_second),
 		T(stop_is_called_only_when_open), T(a_start_that_fails_kills_no_stragglers),
-		T(a_clock_set_forward_expires_nothing), T(a_strict_straggler_ends_in_sight),
+		T(a_clock_set_forward_expires_nothing), T(a_row_without_its_event_goes_once), T(a_strict_straggler_ends_in_sight),
 		T(fewer_parts_after_a_restart),
 		T(a_straggler_ahead_of_the_watermark_is_not_repeated_long_after),
 	};
