@@ -140,6 +140,16 @@ static int run_list(struct dead_asked *asked)
 	return status;
 }
 
+/* It may have been delivered, or wait for its next attempt: trace knows. */
+static int none_fits(const struct dead_asked *asked)
+{
+	if (asked->id != NULL)
+		fprintf(stderr, "patchbay dead: no dead letter fits; `patchbay trace` knows of other events\n");
+	else
+		fprintf(stderr, "patchbay dead: no dead letter fits\n");
+	return CLI_FAILED;
+}
+
 static int run_show(struct dead_asked *asked)
 {
 	struct dead_totals totals = { 0 };
@@ -148,8 +158,7 @@ static int run_show(struct dead_asked *asked)
 				asked->cli->json ? print_json : dead_show, &shown);
 	if (status != CLI_OK || shown > 0)
 		return status;
-	fprintf(stderr, "patchbay dead: no dead letter fits\n");
-	return CLI_FAILED;
+	return none_fits(asked);
 }
 
 /* What was left, and why. */
@@ -180,10 +189,8 @@ static int run_change(struct dead_asked *asked, const char *verb, const char *wh
 		printf("%llu dead letter%s %s\n", (unsigned long long)n, n == 1 ? "" : "s",
 		       dry ? "fit; nothing was changed" : what);
 	}
-	if (status == CLI_OK && asked->id != NULL && t.found == 0) {
-		fprintf(stderr, "patchbay dead: no dead letter fits\n");
-		status = CLI_FAILED;
-	}
+	if (status == CLI_OK && asked->id != NULL && t.found == 0)
+		status = none_fits(asked);
 	return status != CLI_OK ? status : complain(&t, what);
 }
 
@@ -216,6 +223,8 @@ static int parse(struct dead_asked *a)
 		return status;
 	if (a->cli->argc > 3 || (a->cli->argc == 3 && a->id != NULL))
 		return cli_usage(a->cli, "takes one event's ID");
+	if (a->until != 0 && a->until <= a->since)
+		return cli_usage(a->cli, "--until is not after --since");
 	if (a->cli->argc == 3)
 		a->id = a->cli->argv[2];
 	return CLI_OK;

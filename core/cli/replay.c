@@ -150,6 +150,8 @@ int cli_replay(struct cli *cli)
 		return cli_usage(cli, "needs --to SINK");
 	if (a.since == 0 && a.id == NULL)
 		return cli_usage(cli, "needs --since TIME or --id ID");
+	if (a.until != 0 && a.until <= a.since)
+		return cli_usage(cli, "--until is not after --since");
 	status = cli_daemon_find(&a.daemon, cli);
 	if (status == CLI_OK)
 		status = run(&a);

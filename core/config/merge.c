@@ -33,6 +33,13 @@ void config_changes_free(struct config_changes *c)
 	*c = (struct config_changes){ 0 };
 }
 
+/* The source of patchbay's own events has no section: the route that takes them tells enough. */
+static void note_instance(struct config_changes *changes, enum config_change_kind kind, const struct config_instance *in)
+{
+	if (in->kind != CONFIG_SOURCE || strcmp(in->name, "patchbay") != 0)
+		note(changes, kind, in->title);
+}
+
 static void compare_instances(struct config *now, struct config *old, struct config_changes *changes)
 {
 	for (size_t i = 0; i < old->n_instances; i++) {
@@ -47,11 +54,11 @@ static void compare_instances(struct config *now, struct config *old, struct con
 		if (was != NULL)
 			was->other = in;
 		if (!in->same)
-			note(changes, was == NULL ? CHANGE_ADDED : CHANGE_CHANGED, in->title);
+			note_instance(changes, was == NULL ? CHANGE_ADDED : CHANGE_CHANGED, in);
 	}
 	for (size_t i = 0; i < old->n_instances; i++)
 		if (old->instances[i]->other == NULL)
-			note(changes, CHANGE_REMOVED, old->instances[i]->title);
+			note_instance(changes, CHANGE_REMOVED, old->instances[i]);
 }
 
 static int by_name(const void *one, const void *two)

@@ -75,7 +75,12 @@ def test_show_tells_all_and_forges_nothing(engine):
     body = json.loads(base64.b64decode(row["event"]["data_base64"]))
     assert body["text"] == "\x1b[31mred\x07 \u009b line"
     assert row["event"]["id"] == event and row["event"]["specversion"] == "1.0"
-    assert "no dead letter fits" in run(bay, "dead", "show", "nobody", expect=1).stderr
+    assert run(bay, "dead", "show", "nobody", expect=1).stderr == \
+        "patchbay dead: no dead letter fits; `patchbay trace` knows of other events\n"
+    assert "no dead letter fits\n" in run(bay, "dead", "show", "--sink", "out", "--since", "2030-01-01T00:00:00Z",
+                                          expect=1).stderr
+    assert "--until is not after --since" in run(bay, "dead", "list", "--since", "1h", "--until", "2h",
+                                                 expect=2).stderr
 
 
 def test_a_large_event_is_shown_whole(engine):

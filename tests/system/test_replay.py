@@ -96,6 +96,7 @@ def test_many(serve):
     (["--to", "team"], 2, "needs --since TIME or --id ID"),
     (["--to", "team", "--since", "yesterday"], 2, "--since"),
     (["--to", "team", "--since", "1h", "more"], 2, "takes options only"),
+    (["--to", "team", "--since", "1h", "--until", "2h"], 2, "--until is not after --since"),
     (["--to", "nobody", "--since", "1h"], 1, "there is no sink nobody"),
     (["--to", "team", "--route", "all", "--since", "1h"], 1, "no route all leads to sink team"),
     (["--to", "team", "--id", "none"], 1, "no event of that id is kept"),
