@@ -19,11 +19,15 @@ struct sweep {
 	uint64_t next;		/* where the lane's rows go on */
 };
 
+int64_t expire_age(const struct router *r, uint64_t seq, int64_t first_ms)
+{
+	int64_t age = uptime_age(&r->uptime, seq, router_now(r)), since = router_wall(r) - first_ms;
+	return first_ms != 0 && since < age ? since : age;
+}
+
 static bool is_old(const struct lane *lane, uint64_t seq, int64_t first_ms, int64_t expire)
 {
-	const struct router *r = lane->router;
-	int64_t age = first_ms != 0 ? router_wall(r) - first_ms : uptime_age(&r->uptime, seq, router_now(r));
-	return age > expire;
+	return expire_age(lane->router, seq, first_ms) > expire;
 }
 
 /* Those that were never tried are in the order of their age. How many died. */

@@ -279,6 +279,9 @@ void space_turn(struct router *);
 int space_start(struct router *, const uint32_t lanes[], size_t n);
 /* expire.c: every second, a piece of what may have waited for too long. */
 void expire_tick(struct router *);
+/* How long a delivery has waited: since its first failure (0: none), but no longer than since the event was accepted, in time that a
+ * daemon ran: a parked row does not say when it was written. ms */
+int64_t expire_age(const struct router *, uint64_t seq, int64_t first_ms);
 /* quota.c: what gives way when the store grows, in order; then space_turn(). Not while a save is under way. */
 void space_look(struct router *);
 /* Blocks were committed: has the journal grown by so much that it is to be looked at now? */

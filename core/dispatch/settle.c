@@ -196,7 +196,7 @@ static void retry(struct router *r, struct slot *slot, const struct retry *waits
 	struct lane *lane = slot->lane;
 	int64_t expire = options_int(lane->outlet->config->options, "expire");
 	int64_t wait = schedule_wait(waits, slot->attempts, slot->after, max_after, &r->random);
-	if (wait < 0 || (expire > 0 && router_wall(r) + wait - slot->first_ms > expire)) {
+	if (wait < 0 || (expire > 0 && expire_age(r, slot->seq, slot->first_ms) + wait > expire)) {
 		make_dead(r, slot, wait < 0 ? DEAD_EXHAUSTED : DEAD_EXPIRED);
 		return;
 	}

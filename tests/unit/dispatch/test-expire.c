@@ -122,6 +122,30 @@ static void only_time_that_a_daemon_runs_counts(void **state)
 	assert_int_equal(lane_of(lab)->dead, 100);
 }
 
+/* So for one that was tried and is parked since. */
+static void only_time_that_a_daemon_runs_counts_for_what_is_parked(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, INI);
+	lab->sinks[0].always = "retry";
+	emit_many(lab, "a", 1);
+	lab_wait(lab, MINUTE);
+	disable(lab);
+	emit_many(lab, "b", 100);
+	yield_lane(lane_of(lab), lab->d->router.next, 0);
+	lab_wait(lab, 5 * MINUTE);
+	assert_true(lane_of(lab)->from_rows);
+	for (int i = 0; i < 3; i++) {
+		lab_stop(lab);
+		clock_manual_advance(&lab->clock, 600 * MINUTE);
+		lab_start(lab, INI);
+		lab_wait(lab, 5 * MINUTE);
+		assert_int_equal(lane_of(lab)->dead, 0);
+	}
+	lab_wait(lab, 50 * MINUTE);
+	assert_int_equal(lane_of(lab)->dead, 101);
+}
+
 /* Replayed, it has all of the time again, however old it is. */
 static void what_is_replayed_counts_from_then(void **state)
 {
@@ -150,7 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_was_never_tried_expires), T(what_is_parked_expires),
 		T(a_straggler_of_a_disabled_sink_expires), T(only_time_that_a_daemon_runs_counts),
-		T(what_is_replayed_counts_from_then),
+		T(what_is_replayed_counts_from_then), T(only_time_that_a_daemon_runs_counts_for_what_is_parked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
