@@ -79,6 +79,12 @@ void inbox_take(struct inbox *in, struct intake *got)
 
 void intake_free(struct intake *got)
 {
+	for (struct pb_delivery *d = got->answers, *next; d != NULL; d = next) {
+		next = d->next;
+		free(d->text);
+		free(d->response);
+		batch_unref(d->batch);
+	}
 	for (struct committed *c = got->committed, *next; c != NULL; c = next) {
 		next = c->next;
 		for (size_t i = 0; c->in_memory && i < c->n; i++)

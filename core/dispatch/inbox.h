@@ -76,7 +76,7 @@ void inbox_fini(struct inbox *);
 void inbox_limit(struct inbox *, size_t limit);
 /* The router's thread. */
 void inbox_take(struct inbox *, struct intake *);
-/* Free committed events and jobs that nobody will take. */
+/* Free answers, committed events and jobs that nobody will take. */
 void intake_free(struct intake *);
 /* Has nothing come? The router's thread. */
 bool inbox_empty(struct inbox *);

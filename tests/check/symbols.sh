@@ -14,7 +14,7 @@ awk -f "$srcdir/tests/check/symbols.awk" "$srcdir/include/patchbay/plugin.h" |
 tr -d '\t;' < "$srcdir/core/patchbay.sym" | grep '^pb_' | LC_ALL=C sort > "$work/declared"
 # A sanitizer exports what it intercepts and more; then only names like ours are looked at.
 ours=.
-[ "$sanitizers" = no ] || ours='^pb_\|^patchbay'
+[ "$sanitizers" = no ] || ours='^pbt\?_\|^patchbay'
 exported() {
 	nm -D --defined-only "$1" | awk '{ print $3 }' | grep "$ours" | LC_ALL=C sort
 }

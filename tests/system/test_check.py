@@ -6,12 +6,11 @@ file without one; {PLUGINS} is the plugin folder.
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import SLOW
+from harness import SLOW, repeatable
 
 CASES = sorted(Path(__file__).with_name("check").glob("*.txt"))
 RIGHT = "[source in]\nplugin = http\nlisten = 127.0.0.1:0\n[sink out]\nplugin = null\n" \
@@ -24,8 +23,7 @@ def check(folder, *options, config="c.ini"):
             os.environ["PATCHBAY_PLUGINS"], *options]
     env = {**os.environ, "PB_CHECK_WORD": "hunter2"}
     env.pop("CREDENTIALS_DIRECTORY", None)
-    return subprocess.run(argv, cwd=folder, capture_output=True, env=env, timeout=20 * SLOW,
-                          check=False)
+    return repeatable(argv, cwd=folder, env=env, timeout=20 * SLOW)
 
 
 def write(path, content, mode=0o600):

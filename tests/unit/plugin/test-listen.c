@@ -169,6 +169,7 @@ static void a_stale_socket_file_is_replaced_and_a_live_one_is_not(void **state)
 	bench_close(&two);
 	assert_int_equal(access(address + 5, F_OK), 0);
 	close(one.self.listeners[0].fd);	/* as a crash leaves it: stale */
+	free(one.self.listeners[0].text);
 	one.self.listeners[0] = (struct listening){ .fd = -1 };
 	assert_true(bench_open(&two, address, NULL, false));
 	bench_close(&two);
