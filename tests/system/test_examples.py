@@ -1,13 +1,15 @@
 """The example plugins: each builds against the public header alone, and works."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import lines, objects, tool, wait_until
+from harness import curl, lines, objects, tool, wait_until
 
 TOP = Path(__file__).parents[2]
 CONFIG = """
@@ -63,3 +65,27 @@ def test_what_is_no_fifo_is_refused(fifo, patchbay, folder):
                       name="second").start(wait=False)
     assert daemon.ended() == 1
     assert "[source lines] path: is not a FIFO" in daemon.log
+
+
+# What names something that a test's machine need not have stands in the example as a comment.
+AS_COMMENT = {"include", "plugin_dir", "control", "control_group", "filters", "plugin"}
+
+
+def test_every_option_is_shown_and_works(patchbay, folder, receiver):
+    """All options that sections share are in the example, and a daemon runs with it."""
+    text = (TOP / "etc/examples/every-option.ini").read_text()
+    shown = set(re.findall(r"^(\w+) *= ", text, re.M))
+    commented = set(re.findall(r"^# (\w+) *= ", text, re.M))
+    program = [os.environ["PATCHBAY"], "plugins", "--core", "--json"]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    options = {option["name"] for line in done.stdout.splitlines() for option in json.loads(line)["options"]}
+    assert len(options) > 40
+    assert options - shown - commented == set() and commented <= AS_COMMENT
+    there = receiver()
+    config = text.replace("/var/lib/patchbay", str(folder / "state")).replace("/var/log/patchbay", str(folder)) \
+        .replace("127.0.0.1:8080", "127.0.0.1:0").replace("http://127.0.0.1:8081/hooks", there.url())
+    daemon = patchbay(config)
+    assert "warning" not in daemon.log
+    assert curl(daemon.url("hooks"), data=b'{"event": "report_created"}').status == 202
+    wait_until(lambda: len(objects(folder / "audit.jsonl")) == 1, what="the event in the audit log")
+    wait_until(lambda: there.requests, what="the event at the receiver")
