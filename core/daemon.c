@@ -26,7 +26,7 @@
 #include "core/notify.h"
 #include "core/reload.h"
 #include "dispatch/dispatch.h"
-#include "history/history.h"
+#include "state/history.h"
 #include "plugin/checked.h"
 #include "state/lock.h"
 #include "state/rows.h"

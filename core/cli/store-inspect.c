@@ -10,7 +10,7 @@
 #include "cli/store.h"
 #include "cli/table.h"
 #include "event/base64.h"
-#include "history/history.h"
+#include "state/history.h"
 #include "journal/block.h"
 #include "state/inspect.h"
 

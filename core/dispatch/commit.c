@@ -17,7 +17,7 @@
 #include "dispatch/seen.h"
 #include "dispatch/status.h"
 #include "event/event.h"
-#include "history/history.h"
+#include "state/history.h"
 #include "state/records.h"
 
 struct held_source {

@@ -10,7 +10,7 @@
 #include "dispatch/build.h"
 #include "dispatch/recover.h"
 #include "dispatch/trail.h"
-#include "history/history.h"
+#include "state/history.h"
 
 #define BURY_MS 100	/* what has answered all, but is not back yet, is waited for; else the next time */
 

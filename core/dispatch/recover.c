@@ -16,7 +16,7 @@
 #include "dispatch/trail.h"
 #include "event/codec.h"
 #include "event/event.h"
-#include "history/history.h"
+#include "state/history.h"
 #include "state/records.h"
 #include "state/rows.h"
 

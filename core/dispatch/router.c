@@ -16,7 +16,7 @@
 #include "dispatch/retire.h"
 #include "dispatch/trail.h"
 #include "event/event.h"
-#include "history/history.h"
+#include "state/history.h"
 
 #define TICK 1000	/* ms */
 

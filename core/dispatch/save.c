@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "base/step.h"
 #include "dispatch/router.h"
-#include "history/history.h"
+#include "state/history.h"
 #include "state/records.h"
 
 #define SAVE_EVERY 1000		/* ms */

@@ -9,7 +9,7 @@
 
 #include "base/histogram.h"
 #include "config/config.h"
-#include "history/history.h"
+#include "state/history.h"
 #include "journal/journal.h"
 #include "state/rows.h"
 

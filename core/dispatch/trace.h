@@ -10,7 +10,7 @@
 
 #include "dispatch/dispatch.h"
 #include "dispatch/inbox.h"
-#include "history/history.h"
+#include "state/history.h"
 #include "state/rows.h"
 
 struct router;

@@ -4,7 +4,7 @@
 #include "base/span.h"
 #include "event/codec.h"
 #include "event/event.h"
-#include "history/history.h"
+#include "state/history.h"
 
 /* When what this turn takes in came. */
 static int64_t turn_ms(const struct router *r)

@@ -2,7 +2,7 @@
  * trail.h - what the engine writes into the history of events, one call where something becomes of one.
  *
  * For the router's thread, or before it is started. Without a history nothing is done. What is written is never
- * needed to deliver anything: see history/history.h.
+ * needed to deliver anything: see state/history.h.
  */
 #ifndef DISPATCH_TRAIL_H
 #define DISPATCH_TRAIL_H

@@ -1,5 +1,5 @@
 /* test-client.c - whatever answers, the client ends, and says how. */
-#include "lab.h"
+#include "unit/control/lab.h"
 
 #include <pthread.h>
 

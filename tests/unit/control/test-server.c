@@ -1,5 +1,5 @@
 /* test-server.c - the control socket under clients that are many, slow, silent, rude, or strangers. */
-#include "lab.h"
+#include "unit/control/lab.h"
 
 #include <grp.h>
 #include <sys/resource.h>

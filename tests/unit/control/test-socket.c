@@ -1,5 +1,5 @@
 /* test-socket.c - a stale socket gives way, anything else stays; long paths; only our own file goes. */
-#include "lab.h"
+#include "unit/control/lab.h"
 
 #include <fcntl.h>
 #include <sys/un.h>

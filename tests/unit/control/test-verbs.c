@@ -1,5 +1,5 @@
 /* test-verbs.c - whatever is asked, the answer is lines of JSON and ends as it should. */
-#include "lab.h"
+#include "unit/control/lab.h"
 
 #include <jansson.h>
 

@@ -12,7 +12,7 @@
 #include "base/span.h"
 #include "dispatch/delivery.h"
 #include "event/event.h"
-#include "history/history.h"
+#include "state/history.h"
 
 #define TURNS_MAX 100000
 #define STARTS_MAX 20

@@ -1,8 +1,8 @@
-/* read.h - one file of the history: for this folder only. */
-#ifndef HISTORY_READ_H
-#define HISTORY_READ_H
+/* history-read.h - one file of the history: for the history alone. */
+#ifndef STATE_HISTORY_READ_H
+#define STATE_HISTORY_READ_H
 
-#include "history/history.h"
+#include "state/history.h"
 
 /* The file's salt, where its last valid chunk ends, and the highest number of an event in it, which raises *last. 0; -EBADMSG:
  * it is no such file; -errno. */

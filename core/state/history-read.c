@@ -1,5 +1,5 @@
-/* read.c - the history read from its files: what is valid, past what is not. */
-#include "history/read.h"
+/* history-read.c - the history read from its files: what is valid, past what is not. */
+#include "state/history-read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/span.h"
-#include "history/entry.h"
-#include "history/files.h"
+#include "state/history-entry.h"
+#include "state/history-files.h"
 
 #define FILE_READ_MAX (64u << 20)	/* bytes: none of ours is as large */
 #define TYPES_MAX 4096			/* in a chunk, which has no room for more */

@@ -1,10 +1,10 @@
-/* entry.h - the bytes of entries and chunks: for this folder only. doc/store-format.md describes them. */
-#ifndef HISTORY_ENTRY_H
-#define HISTORY_ENTRY_H
+/* history-entry.h - the bytes of entries and chunks: for the history alone. doc/store-format.md describes them. */
+#ifndef STATE_HISTORY_ENTRY_H
+#define STATE_HISTORY_ENTRY_H
 
 #include <stddef.h>
 
-#include "history/history.h"
+#include "state/history.h"
 
 #define ENTRY_MAX 1024		/* bytes of one entry, packed */
 

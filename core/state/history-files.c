@@ -1,5 +1,5 @@
-/* files.c - chunks to files. */
-#include "history/files.h"
+/* history-files.c - chunks to files. */
+#include "state/history-files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,8 +15,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "history/entry.h"
-#include "history/read.h"
+#include "state/history-entry.h"
+#include "state/history-read.h"
 
 #define FILES_MIN 8		/* so that an old one's end takes only an eighth */
 #define FILE_MAX (8u << 20)

@@ -1,16 +1,16 @@
 /*
- * files.h - the files that take turns: for this folder only.
+ * history-files.h - the files that take turns: for the history alone.
  *
  * FOLDER/0123456789abcdef.history: the number counts up, and the oldest go so that the whole keeps within its
  * limit. Whoever deletes them, or the folder, is served as well.
  */
-#ifndef HISTORY_FILES_H
-#define HISTORY_FILES_H
+#ifndef STATE_HISTORY_FILES_H
+#define STATE_HISTORY_FILES_H
 
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "history/history.h"
+#include "state/history.h"
 
 struct history_files {
 	char *path;

@@ -6,8 +6,8 @@
  * nanoseconds each; they gather in chunks, which a thread of its own writes, so that no disk holds anybody
  * up. It is read from the files, by anyone. It knows numbers and text, not events or lanes.
  */
-#ifndef HISTORY_HISTORY_H
-#define HISTORY_HISTORY_H
+#ifndef STATE_HISTORY_H
+#define STATE_HISTORY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/span.h"
-#include "history/entry.h"
-#include "history/files.h"
-#include "history/history.h"
+#include "state/history-entry.h"
+#include "state/history-files.h"
+#include "state/history.h"
 #include "unit/config/folder.h"
 #include "unit/dump.h"
 

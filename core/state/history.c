@@ -1,5 +1,5 @@
 /* history.c - entries to chunks on the router's thread, chunks to files on another. */
-#include "history/history.h"
+#include "state/history.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "base/span.h"
 #include "base/thread.h"
-#include "history/entry.h"
-#include "history/files.h"
+#include "state/history-entry.h"
+#include "state/history-files.h"
 
 #define HISTORY_MAGIC 0x48697374u
 #define WAITING_MAX (1u << 20)	/* bytes of chunks that the files have not taken yet */

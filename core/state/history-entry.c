@@ -1,5 +1,5 @@
-/* entry.c - entries and chunks to bytes and back: a table says what each kind has. */
-#include "history/entry.h"
+/* history-entry.c - entries and chunks to bytes and back: a table says what each kind has. */
+#include "state/history-entry.h"
 
 #include <assert.h>
 #include <string.h>
