@@ -1,7 +1,7 @@
 /*
  * server.h - a receiver for measuring: HTTP/1.1 on every address of this machine, one thread, epoll, no more than patchbay's POSTs need.
  *
- * A request whose path begins with /hang is never answered, with /500 it is refused for now; any other is a 204.
+ * A request whose path begins with /hang is never answered, with /500 the answer is a 500, else a 204.
  */
 #ifndef BENCH_PROBE_SERVER_H
 #define BENCH_PROBE_SERVER_H

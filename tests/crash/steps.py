@@ -63,14 +63,13 @@ class Steps(crash.Crash):
     def provoke(self, name, until):
         """Until the daemon ends: what makes it come by the step. Whether it ended."""
         acted = False
-        while self.daemon.running() and time.monotonic() < until:
+        while not self.daemon.ends_within(0.02) and time.monotonic() < until:
             if not acted and " ready: " in self.daemon.fresh:
                 acted = True
                 if name.startswith("stop:"):
                     self.daemon.send(crash.signal.SIGTERM)
             if acted and name.startswith("dead:"):
                 self.operate()
-            time.sleep(0.02)
         return not self.daemon.running()
 
     def kill_at(self, name, nth):

@@ -70,10 +70,8 @@ class Faults(crash.Crash):
         self.load.start()
         wait_until(lambda: not self.daemon.running() or " ready: " in self.daemon.fresh, 20,
                    "%s: it starts or says why not" % fault)
-        end = time.monotonic() + LOAD * SLOW
-        while self.daemon.running() and time.monotonic() < end:
-            time.sleep(0.02)
-        if self.run % 3 == 0 and self.daemon.running():
+        ended = self.daemon.ends_within(LOAD * SLOW)
+        if self.run % 3 == 0 and not ended:
             self.daemon.send(signal.SIGTERM)
             self.load.pause()
             wait_until(lambda: not self.daemon.running(), 20, "%s: it stops" % fault)

@@ -128,6 +128,14 @@ class Process:
         self.process = None
         return status
 
+    def ends_within(self, seconds):
+        """Wait for its end so long at most; whether it came, for ended() to tell how."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self, timeout=15, which=signal.SIGTERM, expect=0):
         self.send(which)
         status = self.ended(timeout)

@@ -1,6 +1,7 @@
 """Receivers that misbehave: each harms its own deliveries only, and holds up neither others nor the daemon's end."""
 
 import email.utils
+import select
 import socket
 import threading
 import time
@@ -13,10 +14,10 @@ from test_webhook import failure, hooks, lane, post, sink   # noqa: F401: a fixt
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
-def forever(connection, piece, pause=0.0):
-    while True:
+def forever(connection, piece, pace=0.0):
+    """A piece every `pace` seconds, until the sender gives up."""
+    while not select.select([connection], [], [], pace)[0]:
         connection.sendall(piece)
-        time.sleep(pause)
 
 
 def reset(connection):
@@ -26,7 +27,7 @@ def reset(connection):
 
 
 BEHAVIOURS = {
-    "silent": lambda c: forever(c, b"", 0.05),
+    "silent": lambda c: c.recv(1),     # until the sender gives up
     "drip": lambda c: (c.sendall(HEAD), forever(c, b"x", 0.05)),
     "reset": reset,
     "endless_body": lambda c: (c.sendall(HEAD + b"\r\n"), forever(c, b"x" * 65536)),
@@ -51,8 +52,21 @@ REASONS = {
 }
 
 
+def asked(connection):
+    """Read one request whole, so that what can be read after it is the sender's end; its path."""
+    with connection.makefile("rb") as request:
+        path = request.readline().split(b" ")[1].decode()
+        length = 0
+        for line in iter(request.readline, b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        request.read(length)
+    return path
+
+
 class Hostile:
-    """Reads a request's head and does as the path says."""
+    """Reads a request and does as the path says."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -70,8 +84,7 @@ class Hostile:
     def serve(self, connection):
         with connection:
             try:
-                head = connection.recv(65536)
-                name = head.split(b" ")[1].decode().strip("/")
+                name = asked(connection).strip("/")
                 self.accepted[name] += 1
                 BEHAVIOURS[name](connection)
             except (OSError, IndexError):
