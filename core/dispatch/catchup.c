@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/step.h"
 #include "dispatch/router.h"
-#include "event/codec.h"
 #include "event/event.h"
 
 #define PIECE_BYTES (256u << 10)
@@ -129,15 +128,9 @@ static bool seek(struct pass *p)
 /* False when it is to be tried again. */
 static bool take(struct pass *p, const struct record *rec)
 {
-	struct pb_event *ev = codec_unpack(rec->data);
-	if (ev == NULL) {
-		int why = errno;
-		log_error("event %llu in the journal cannot be read: %s", (unsigned long long)rec->seq,
-			  strerror(why));
-		p->r->lost += why != ENOMEM;
-		return why != ENOMEM;
-	}
-	event_set_seq(ev, rec->seq);
+	struct pb_event *ev = space_unpack(p->r, rec);
+	if (ev == NULL)
+		return errno != ENOMEM;
 	offer(p, ev);
 	event_unref(ev);
 	return true;

@@ -1,6 +1,7 @@
 /* leave.c - lanes that the configuration no longer has. */
 #include "dispatch/leave.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,6 @@
 #include "dispatch/keys.h"
 #include "dispatch/router.h"
 #include "dispatch/trail.h"
-#include "event/codec.h"
 #include "event/event.h"
 
 #define PIECE_ROWS 1024		/* dead letters made in one piece */
@@ -153,20 +153,20 @@ static bool each_straggler(void *arg, struct delivery_key key, const struct stra
 	return p->made < PIECE_ROWS;
 }
 
-static void look_at(struct piece *p, const struct record *rec)
+/* False when it is to be read again. */
+static bool look_at(struct piece *p, const struct record *rec)
 {
 	struct lane *lane = p->lane;
-	struct pb_event *ev = codec_unpack(rec->data);
+	struct pb_event *ev = space_unpack(lane->router, rec);
+	if (ev == NULL && errno == ENOMEM)
+		return false;
 	struct covered *c = lane_take_covered(lane, rec->seq);
-	if (ev == NULL)
-		lane->router->lost++;
-	else
-		event_set_seq(ev, rec->seq);
 	if (ev != NULL && c == NULL && lane_wants(lane, ev))
 		make_dead(p, (struct delivery_key){ lane->number, rec->seq }, &(struct straggler_row){
 			.bytes = (uint32_t)rec->data.len });
 	event_unref(ev);
 	free(c);
+	return true;
 }
 
 /* Read on from the lane's place. How far that got. */
@@ -185,7 +185,8 @@ static uint64_t read_piece(struct piece *p)
 		if (got == 0 || rec.seq >= end) {
 			at = end;
 		} else if (rec.kind == RECORD_EVENT && rec.seq >= at) {
-			look_at(p, &rec);
+			if (!look_at(p, &rec))
+				break;
 			at = rec.seq + 1;
 			bytes += rec.data.len;
 			n++;

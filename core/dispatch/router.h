@@ -294,5 +294,8 @@ void space_saved(struct router *, uint64_t trim_seq, struct journal_pos applied)
 void space_free(struct router *);
 /* The event of a straggler or dead letter: from the journal, or kept. NULL with errno. */
 struct pb_event *space_event(struct router *, uint64_t seq);
+/* The event that was just read from the journal. NULL with errno, which is said: ENOMEM: it is to be read again; anything else:
+ * it is lost, and counted. */
+struct pb_event *space_unpack(struct router *, const struct record *);
 
 #endif

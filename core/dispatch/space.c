@@ -53,6 +53,20 @@ struct pb_event *space_event(struct router *r, uint64_t seq)
 	return ev;
 }
 
+struct pb_event *space_unpack(struct router *r, const struct record *rec)
+{
+	struct pb_event *ev = codec_unpack(rec->data);
+	if (ev != NULL) {
+		event_set_seq(ev, rec->seq);
+		return ev;
+	}
+	int why = errno;
+	log_error("event %llu in the journal cannot be read: %s", (unsigned long long)rec->seq, strerror(why));
+	r->lost += why != ENOMEM;
+	errno = why;
+	return NULL;
+}
+
 /* Where nobody needs what is before: the smallest watermark of all lanes. */
 static uint64_t needed_from(const struct router *r)
 {

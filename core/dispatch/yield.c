@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "dispatch/router.h"
 #include "dispatch/trail.h"
-#include "event/codec.h"
 #include "event/event.h"
 
 /* A piece: so many bytes or events that are read, or rows that are written. */
@@ -85,15 +84,9 @@ static void put_one(struct piece *p, struct lane *lane, const struct pb_event *e
 /* False when it is to be tried again. */
 static bool take(struct piece *p, const struct record *rec)
 {
-	struct pb_event *ev = codec_unpack(rec->data);
-	if (ev == NULL) {
-		int why = errno;
-		log_error("event %llu in the journal cannot be read: %s", (unsigned long long)rec->seq,
-			  strerror(why));
-		p->r->lost += why != ENOMEM;
-		return why != ENOMEM;
-	}
-	event_set_seq(ev, rec->seq);
+	struct pb_event *ev = space_unpack(p->r, rec);
+	if (ev == NULL)
+		return errno != ENOMEM;
 	size_t n;
 	struct route **routes = router_match(p->r, ev, &n);
 	for (size_t i = 0; i < n; i++)
