@@ -16,18 +16,6 @@
 #define KEYED SINK "order_by = subject\n" ROUTE
 #define FREE SINK ROUTE
 
-static inline int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static inline int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 /* An event of its own type, so that what a sink has seen says which it was; `key` may be NULL. */
 static inline void emit(struct lab *lab, const char *type, const char *key, const char *body)
 {

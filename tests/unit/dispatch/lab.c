@@ -257,6 +257,18 @@ void lab_free(struct lab *lab)
 	free(lab);
 }
 
+int lab_setup(void **state)
+{
+	*state = lab_new();
+	return 0;
+}
+
+int lab_teardown(void **state)
+{
+	lab_free(*state);
+	return 0;
+}
+
 static struct config *read_config(const char *ini)
 {
 	char path[] = "/tmp/patchbay-lab-XXXXXX";
@@ -449,6 +461,27 @@ void lab_emit(struct lab *lab, const char *type, const char *body)
 	pb_event_set(ev, "type", type);
 	assert_int_equal(feed_emit(f, &ev, 1, NULL, (void *)type), 0);
 	feed_commit(f);
+}
+
+void lab_emit_some(struct lab *lab, size_t n, const char *type, const char *answer)
+{
+	for (size_t i = 0; i < n; i++)
+		lab_emit(lab, type, answer);
+}
+
+static bool count_removed(void *arg, struct delivery_key key, const struct dead_row *row)
+{
+	(void)key;
+	assert_int_equal(row->reason, DEAD_REMOVED);
+	++*(unsigned *)arg;
+	return true;
+}
+
+unsigned lab_removed_letters(struct lab *lab, uint32_t lane)
+{
+	unsigned n = 0;
+	assert_int_equal(rows_each_dead(lab->env.state, lane, 0, count_removed, &n), 0);
+	return n;
 }
 
 void lab_answer(struct lab *lab, size_t sink, size_t i, enum pb_code code)

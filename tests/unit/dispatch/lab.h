@@ -56,6 +56,9 @@ struct lab {
 /* Disks and clock; the engine comes with lab_start(). */
 struct lab *lab_new(void);
 void lab_free(struct lab *);
+/* A lab for a cmocka test, and its end. */
+int lab_setup(void **state);
+int lab_teardown(void **state);
 /* The engine on what the disks hold, for the configuration; lab_start() takes turns until it rests. A start that the
  * machine, or a failing disk, does not survive is followed by another. */
 void lab_start(struct lab *, const char *ini);
@@ -75,6 +78,9 @@ void lab_stop(struct lab *);
 void lab_crash(struct lab *);
 /* Emit one event by source `drive` (the first source), its body being `answer`, and commit. */
 void lab_emit(struct lab *, const char *type, const char *answer);
+void lab_emit_some(struct lab *, size_t n, const char *type, const char *answer);
+/* How many dead letters the lane has in the state; all are of a lane that was removed. */
+unsigned lab_removed_letters(struct lab *, uint32_t lane);
 /* Answer the i-th delivery that the sink holds. */
 void lab_answer(struct lab *, size_t sink, size_t i, enum pb_code);
 /* What the threads of a daemon would do: each its next step. False when there was nothing to do. */

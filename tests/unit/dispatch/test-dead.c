@@ -15,18 +15,6 @@
 #define STRICT HEAD SINK "order = strict\n[route r]\nto = s0\n"
 #define OTHER HEAD "[sink s1]\nplugin = script\n[route r]\nto = s1\n"
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 /* "ROUTE SINK TYPE REASON, " for each that was found; a lane that is not configured has a "-" before it. */
 struct list {
 	char text[4096];
@@ -293,7 +281,7 @@ static void older_than_dead_keep_are_purged(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(found_by_what_they_are), T(replayed_with_its_id_and_a_new_schedule),
 		T(replayed_in_a_strict_lane_holds_nothing_back),

@@ -16,18 +16,6 @@
 #define FEW SOURCE "dedupe = 1h\ndedupe_max = 10\n" SINK
 #define PAIR SOURCE "dedupe = 1h\nworkers = 2\n" SINK
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static struct pb_event *event_with(struct feed *f, const char *key, const char *id)
 {
 	struct pb_event *ev = pb_event_new(&f->self, span_str("ok"));
@@ -394,7 +382,7 @@ static void two_workers_store_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, lab_setup, lab_teardown)
 		T(a_repeat_gets_the_first_ones_id),
 		T(an_id_is_known_by_its_source_and_ours_never),
 		T(of_two_in_one_commit_the_second_goes_with_the_first),

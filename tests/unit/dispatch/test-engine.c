@@ -14,18 +14,6 @@
 #define STRICT HEAD "[sink s0]\nplugin = script\nretry = 10s, 10s\n[route r]\nto = s0\n"
 #define RELAXED HEAD "[sink s0]\nplugin = script_async\nretry = 10s, 10s\n[route r]\nto = s0\n"
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static void accepted_and_delivered(void **state)
 {
 	struct lab *lab = *state;
@@ -512,7 +500,7 @@ static void alarms_are_bounded(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(accepted_and_delivered), T(nothing_repeats_after_a_clean_stop),
 		T(a_crash_repeats_what_was_in_flight), T(watermarks_ride_in_blocks),

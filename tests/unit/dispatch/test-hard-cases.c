@@ -14,18 +14,6 @@
 #define FILTERED(mode) HEAD "[filter f]\nplugin = shape\nmode = " mode "\n" \
 	"[sink s0]\nplugin = script_async\nretry = 10s, 10s, 10s, 10s\n[route r]\nfilters = f\nto = s0\n"
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static void two_of_three(struct lab *lab)
 {
 	lab_start(lab, FILTERED("split"));
@@ -370,7 +358,7 @@ static void a_row_without_its_event_goes_once(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_filter_that_fails_once_repeats_no_part),
 		T(a_large_segment_does_not_fill_the_store_for_good),

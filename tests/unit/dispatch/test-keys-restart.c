@@ -210,7 +210,7 @@ static void what_waits_for_one_that_is_shed_waits_for_the_disk(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_crash_loses_no_order), T(a_crash_before_any_row),
 		T(rows_ahead_of_the_watermark), T(the_option_taken_away),

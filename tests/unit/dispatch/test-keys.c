@@ -337,7 +337,7 @@ static void a_key_is_an_attribute_or_a_field(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(one_of_a_key_is_out_at_once), T(what_fails_holds_back_its_key_alone),
 		T(several_fail_in_a_row), T(many_keys_fail_side_by_side),

@@ -40,12 +40,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static void start(struct lab *lab, const char *options)
 {
 	char ini[1024];
@@ -258,7 +252,7 @@ static void what_fills_is_said_before(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(the_oldest_die_at_max_backlog), T(stragglers_die_too),
 		T(a_full_sink_blocks_its_sources_and_no_others), T(it_blocks_again_after_a_restart),

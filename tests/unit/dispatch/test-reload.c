@@ -16,39 +16,6 @@
 #define R0 "[route r]\nto = s0\n"
 #define BASE HEAD S0 R0
 
-static int setup(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
-static void emit_some(struct lab *lab, unsigned n, const char *type, const char *answer)
-{
-	for (unsigned i = 0; i < n; i++)
-		lab_emit(lab, type, answer);
-}
-
-static bool count_letter(void *arg, struct delivery_key key, const struct dead_row *row)
-{
-	(void)key;
-	assert_int_equal(row->reason, DEAD_REMOVED);
-	++*(unsigned *)arg;
-	return true;
-}
-
-static unsigned letters(struct lab *lab, uint32_t lane)
-{
-	unsigned n = 0;
-	assert_int_equal(rows_each_dead(lab->env.state, lane, 0, count_letter, &n), 0);
-	return n;
-}
-
 static bool any(void *arg, uint32_t lane, const struct route_row *row)
 {
 	(void)lane;
@@ -118,16 +85,16 @@ static void a_lane_that_is_behind_takes_what_its_route_took(void **state)
 	struct lab *lab = *state;
 	lab_start(lab, HEAD S0 "[route r]\nevents = a\nto = s0\n");
 	lab->sinks[0].always = "down";
-	emit_some(lab, 300, "a", "ok");
-	emit_some(lab, 300, "b", "ok");
+	lab_emit_some(lab, 300, "a", "ok");
+	lab_emit_some(lab, 300, "b", "ok");
 	lab_settle(lab);
 	assert_false(lab_lane(lab, "r s0")->live);
 	assert_true(lab_reload(lab, HEAD S0 "[route r]\nevents = b\nto = s0\n"));
-	emit_some(lab, 5, "a", "ok");
-	emit_some(lab, 5, "b", "ok");
+	lab_emit_some(lab, 5, "a", "ok");
+	lab_emit_some(lab, 5, "b", "ok");
 	assert_true(lab_reload(lab, HEAD S0 "[route r]\nevents = c\nto = s0\n"));
-	emit_some(lab, 5, "b", "ok");
-	emit_some(lab, 5, "c", "ok");
+	lab_emit_some(lab, 5, "b", "ok");
+	lab_emit_some(lab, 5, "c", "ok");
 	assert_int_equal(old_rules(lab), 2);
 	lab->sinks[0].always = "ok";
 	lab_wait(lab, 3000);
@@ -142,8 +109,8 @@ static void a_crash_right_after_keeps_the_barrier(void **state)
 	const char *now = HEAD S0 "[route r]\nevents = b\nto = s0\n";
 	lab_start(lab, HEAD S0 "[route r]\nevents = a\nto = s0\n");
 	lab->sinks[0].always = "down";
-	emit_some(lab, 300, "a", "ok");
-	emit_some(lab, 300, "b", "ok");
+	lab_emit_some(lab, 300, "a", "ok");
+	lab_emit_some(lab, 300, "b", "ok");
 	lab_settle(lab);
 	assert_true(lab_reload(lab, now));
 	lab_emit(lab, "a", "ok");
@@ -163,7 +130,7 @@ static void what_a_removed_lane_had_is_dead(void **state)
 	lab_emit(lab, "b", "retry");
 	lab_wait(lab, 100);
 	lab->sinks[0].always = "down";
-	emit_some(lab, 300, "c", "ok");
+	lab_emit_some(lab, 300, "c", "ok");
 	lab_settle(lab);
 	lab->sinks[0].always = NULL;
 	uint32_t number = lab_lane(lab, "r s0")->number;
@@ -172,10 +139,10 @@ static void what_a_removed_lane_had_is_dead(void **state)
 	lab_wait(lab, 1000);
 	assert_string_equal(lab->sinks[1].seen, "d/1 ");
 	assert_int_equal(lab->d->router.n_leaving, 1);	/* `a` is still with the sink */
-	assert_int_equal(letters(lab, number), 301);
+	assert_int_equal(lab_removed_letters(lab, number), 301);
 	lab_answer(lab, 0, 0, PB_RETRY);
 	lab_wait(lab, 100);
-	assert_int_equal(letters(lab, number), 302);
+	assert_int_equal(lab_removed_letters(lab, number), 302);
 	assert_int_equal(lab->d->router.n_leaving, 0);
 	assert_true(lab_reload(lab, BASE));
 	assert_int_equal(lab_lane(lab, "r s0")->dead, 302);
@@ -185,7 +152,7 @@ static void what_a_removed_lane_had_is_dead(void **state)
 	assert_int_equal(change.done, 1);
 	lab->sinks[0].always = "ok";
 	lab_wait(lab, 100);
-	assert_int_equal(letters(lab, number), 301);
+	assert_int_equal(lab_removed_letters(lab, number), 301);
 	assert_int_equal(lab_lane(lab, "r s0")->delivered, 1);
 }
 
@@ -200,7 +167,7 @@ static void what_leaves_and_is_delivered_is_not_dead(void **state)
 	assert_int_equal(lab->d->retired.n_outlets, 1);
 	lab_answer(lab, 0, 0, PB_OK);
 	lab_wait(lab, 100);
-	assert_int_equal(letters(lab, number), 0);
+	assert_int_equal(lab_removed_letters(lab, number), 0);
 	assert_int_equal(lab->d->router.n_leaving, 0);
 	dispatch_bury(lab->d);
 	assert_int_equal(lab->d->retired.n_outlets, 0);
@@ -211,19 +178,19 @@ static void a_lane_that_comes_back_while_it_leaves_goes_on(void **state)
 	struct lab *lab = *state;
 	lab_start(lab, BASE);
 	lab->sinks[0].always = "down";
-	emit_some(lab, 300, "a", "ok");
+	lab_emit_some(lab, 300, "a", "ok");
 	lab_settle(lab);
 	uint32_t number = lab_lane(lab, "r s0")->number;
 	lab->hasty = true;
 	assert_true(lab_reload(lab, HEAD S0 S1 "[route q]\nto = s1\n"));
 	router_turn(&lab->d->router);
 	lab->hasty = false;
-	emit_some(lab, 3, "b", "ok");
+	lab_emit_some(lab, 3, "b", "ok");
 	assert_true(lab_reload(lab, HEAD S0 S1 R0 "[route q]\nto = s1\n"));
 	lab_emit(lab, "c", "ok");
 	lab->sinks[0].always = "ok";
 	lab_wait(lab, 3000);
-	assert_int_equal(letters(lab, number) + lab_lane(lab, "r s0")->delivered, 301);
+	assert_int_equal(lab_removed_letters(lab, number) + lab_lane(lab, "r s0")->delivered, 301);
 	assert_true(lab_lane(lab, "r s0")->live);
 }
 
@@ -247,7 +214,7 @@ static void what_died_while_it_left_is_not_tried_when_it_comes_back(void **state
 		lab_emit(lab, "b", "ok");
 		lab->sinks[1].always = "ok";
 		lab_wait(lab, 5000);
-		assert_int_equal(letters(lab, number), 1);
+		assert_int_equal(lab_removed_letters(lab, number), 1);
 		assert_string_equal(lab->sinks[1].seen, "b/1 ");
 		assert_int_equal(lab_lane(lab, "q s1")->stragglers, 0);
 		assert_int_equal(lane_watermark(lab_lane(lab, "q s1")), lab->d->router.next);
@@ -474,7 +441,7 @@ static void many_reloads_leave_nothing_behind(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_the_same_stays), T(a_new_route_begins_at_the_barrier),
 		T(a_lane_that_is_behind_takes_what_its_route_took), T(a_crash_right_after_keeps_the_barrier),

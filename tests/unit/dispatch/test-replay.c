@@ -28,12 +28,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static struct journal_stat journal(struct lab *lab)
 {
 	struct journal_stat st;
@@ -330,7 +324,7 @@ static void on_disk_when_it_returns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, lab_teardown)
 		T(nothing_is_kept_unless_asked),
 		T(kept_by_age),
 		T(a_clock_set_back_keeps_no_longer_than_the_run),

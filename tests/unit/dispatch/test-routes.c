@@ -11,39 +11,6 @@
 #define S0 "[sink s0]\nplugin = script\nretry = 1s, 1s\nbreaker_failures = 0\nmax_in_flight = 1\n"
 #define S1 "[sink s1]\nplugin = script\n"
 
-static int setup(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
-static void emit_some(struct lab *lab, unsigned n, const char *type, const char *answer)
-{
-	for (unsigned i = 0; i < n; i++)
-		lab_emit(lab, type, answer);
-}
-
-static bool note_letter(void *arg, struct delivery_key key, const struct dead_row *row)
-{
-	(void)key;
-	assert_int_equal(row->reason, DEAD_REMOVED);
-	++*(unsigned *)arg;
-	return true;
-}
-
-static unsigned letters(struct lab *lab, uint32_t lane)
-{
-	unsigned n = 0;
-	assert_int_equal(rows_each_dead(lab->env.state, lane, 0, note_letter, &n), 0);
-	return n;
-}
-
 static bool any_route(void *arg, uint32_t lane, const struct route_row *row)
 {
 	unsigned *n = arg;
@@ -65,8 +32,8 @@ static void hold_back(struct lab *lab, const char *ini)
 {
 	lab_start(lab, ini);
 	lab->sinks[0].always = "down";
-	emit_some(lab, 40, "a", "ok");
-	emit_some(lab, 40, "b", "ok");
+	lab_emit_some(lab, 40, "a", "ok");
+	lab_emit_some(lab, 40, "b", "ok");
 	lab_settle(lab);
 	assert_false(lab_lane(lab, "r s0")->live);
 }
@@ -94,13 +61,13 @@ static void routes_that_change_again_and_again_are_all_remembered(void **state)
 	hold_back(lab, HEAD S0 "[route r]\nevents = a\nto = s0\n");
 	lab_crash(lab);
 	lab_start(lab, HEAD S0 "[route r]\nevents = b\nto = s0\n");
-	emit_some(lab, 3, "a", "ok");
-	emit_some(lab, 3, "b", "ok");
+	lab_emit_some(lab, 3, "a", "ok");
+	lab_emit_some(lab, 3, "b", "ok");
 	lab_stop(lab);
 	lab_start(lab, HEAD S0 "[route r]\nevents = none\nto = s0\n");
 	lab_stop(lab);		/* nothing came: it never counted */
 	lab_start(lab, HEAD S0 "[route r]\nevents = a, b\nto = s0\n");
-	emit_some(lab, 5, "a", "ok");
+	lab_emit_some(lab, 5, "a", "ok");
 	lab_settle(lab);
 	assert_int_equal(old_rules(lab), 2);
 	lab->sinks[0].always = NULL;
@@ -117,10 +84,10 @@ static void what_a_removed_lane_was_behind_is_dead_and_replayable(void **state)
 	lab_crash(lab);
 	lab->sinks[0].always = NULL;
 	lab_start(lab, HEAD S1 "[route q]\nto = s1\n");
-	emit_some(lab, 7, "a", "ok");		/* not its any more */
+	lab_emit_some(lab, 7, "a", "ok");		/* not its any more */
 	lab_wait(lab, 1000);
 	assert_int_equal(lab->d->router.n_leaving, 0);
-	assert_int_equal(letters(lab, number), 40);
+	assert_int_equal(lab_removed_letters(lab, number), 40);
 	uint64_t at;
 	assert_int_equal(rows_get_lane(lab->env.state, number, &at), -ENOENT);
 	assert_int_equal(old_rules(lab), 0);
@@ -133,7 +100,7 @@ static void what_a_removed_lane_was_behind_is_dead_and_replayable(void **state)
 	assert_int_equal(change.done, 1);
 	lab_wait(lab, 1000);
 	assert_string_equal(lab->sinks[0].seen, "a/1 ");
-	assert_int_equal(letters(lab, number), 39);
+	assert_int_equal(lab_removed_letters(lab, number), 39);
 }
 
 static void leaving_goes_on_after_a_crash(void **state)
@@ -143,11 +110,11 @@ static void leaving_goes_on_after_a_crash(void **state)
 	uint32_t number = lab_lane(lab, "r s0")->number;
 	lab_crash(lab);
 	lab_start_only(lab, HEAD S1 "[route q]\nto = s1\n");
-	emit_some(lab, 7, "a", "ok");
+	lab_emit_some(lab, 7, "a", "ok");
 	lab_crash(lab);
 	lab_start(lab, HEAD S1 "[route q]\nto = s1\n");
 	lab_wait(lab, 1000);
-	assert_int_equal(letters(lab, number), 40);
+	assert_int_equal(lab_removed_letters(lab, number), 40);
 }
 
 static void one_that_comes_back_while_it_leaves_goes_on(void **state)
@@ -159,12 +126,12 @@ static void one_that_comes_back_while_it_leaves_goes_on(void **state)
 	lab_crash(lab);
 	lab->sinks[0].always = NULL;
 	lab_start_only(lab, HEAD S1 "[route q]\nto = s1\n");
-	emit_some(lab, 7, "a", "ok");
+	lab_emit_some(lab, 7, "a", "ok");
 	lab_crash(lab);
 	lab_start(lab, with);
 	lab_emit(lab, "a", "ok");
 	lab_wait(lab, 2000);
-	assert_int_equal(letters(lab, number), 0);
+	assert_int_equal(lab_removed_letters(lab, number), 0);
 	assert_int_equal(lab_lane(lab, "r s0")->delivered, 41);
 	assert_int_equal(old_rules(lab), 0);
 }
@@ -184,12 +151,12 @@ static void a_start_that_fails_removes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(of_a_changed_route_the_backlog_is_matched_as_it_was, setup, teardown),
-		cmocka_unit_test_setup_teardown(routes_that_change_again_and_again_are_all_remembered, setup, teardown),
-		cmocka_unit_test_setup_teardown(what_a_removed_lane_was_behind_is_dead_and_replayable, setup, teardown),
-		cmocka_unit_test_setup_teardown(leaving_goes_on_after_a_crash, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_that_comes_back_while_it_leaves_goes_on, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_start_that_fails_removes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(of_a_changed_route_the_backlog_is_matched_as_it_was, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(routes_that_change_again_and_again_are_all_remembered, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(what_a_removed_lane_was_behind_is_dead_and_replayable, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(leaving_goes_on_after_a_crash, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(one_that_comes_back_while_it_leaves_goes_on, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(a_start_that_fails_removes_nothing, lab_setup, lab_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

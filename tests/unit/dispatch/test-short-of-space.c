@@ -12,18 +12,6 @@
 #define RELAXED HEAD "[sink s0]\nplugin = script_async\nretry = 10s, 10s\n[route r]\nto = s0\n"
 #define TWO STRICT "[sink s1]\nplugin = script_async\n[route q]\nto = s1\n"
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static struct journal_ops never_trims;
 
 static int trim_nothing(struct journal *j, uint64_t seq, struct journal_pos pos)
@@ -233,7 +221,7 @@ static void a_start_without_space_for_the_state_knows_the_journals_marks(void **
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_start_goes_on_without_space_for_the_state),
 		T(nothing_new_begins_without_space_for_the_state),

@@ -10,18 +10,6 @@
 #define IMPATIENT HEAD PLUGIN "disable_after = 2m\nretry = exponential(10s, 10s, 1000)\n" \
 	"expire = 3650d\n[route r]\nto = s0\n"
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static struct outlet *outlet(struct lab *lab)
 {
 	return lab->d->router.outlets[0];
@@ -207,7 +195,7 @@ static void failing_over_a_restart(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_disabled_sink_keeps_its_backlog), T(disabled_over_crash_and_restart),
 		T(what_is_in_flight_is_answered), T(gone_is_gone_until_it_is_enabled),

@@ -10,18 +10,6 @@
 	"[sink s0]\nplugin = script_async\nretry = 10s, 10s\n[route r]\nto = s0\n"
 #define LETTERS 2000
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static size_t segments(struct lab *lab)
 {
 	struct journal_stat st;
@@ -124,7 +112,7 @@ static void a_crash_between_two_pieces_loses_and_leaks_nothing(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_segments_letters_are_kept_in_pieces),
 		T(a_crash_between_two_pieces_loses_and_leaks_nothing),

@@ -12,18 +12,6 @@
 #define TWO RELAXED "[sink s1]\nplugin = script_async\n[route few]\nevents = rare\nto = s1\n"
 #define MINUTE INT64_C(60000)
 
-static int set_up(void **state)
-{
-	*state = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 /* Somebody who asks from another thread, while this one takes the router's turns. */
 struct asker {
 	struct dispatch *d;
@@ -58,8 +46,7 @@ static void answer(struct lab *lab, struct ages *ages, struct status *status)
 
 static void emit_many(struct lab *lab, const char *type, const char *body, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		lab_emit(lab, type, body);
+	lab_emit_some(lab, n, type, body);
 	lab_settle(lab);
 }
 
@@ -260,14 +247,14 @@ static void discards_are_counted_by_reason(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nothing_waits, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_window_by_age, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(stragglers_by_age, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_lane_behind, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_long_backlog_is_sampled, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_an_earlier_run_accepted, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(times_and_answers_are_counted, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(discards_are_counted_by_reason, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nothing_waits, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(a_window_by_age, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(stragglers_by_age, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(a_lane_behind, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(a_long_backlog_is_sampled, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(what_an_earlier_run_accepted, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(times_and_answers_are_counted, lab_setup, lab_teardown),
+		cmocka_unit_test_setup_teardown(discards_are_counted_by_reason, lab_setup, lab_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,12 +59,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
-{
-	lab_free(*state);
-	return 0;
-}
-
 static uint64_t journal_bytes(struct lab *lab)
 {
 	struct journal_stat st;
@@ -308,7 +302,7 @@ static void a_lane_that_has_caught_up_meanwhile_stays_with_the_journal(void **st
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, lab_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_disabled_sinks_events_leave_the_journal), T(what_is_parked_comes_back_after_a_crash),
 		T(a_strict_lane_goes_on_where_it_stood), T(what_is_out_may_be_answered_late),
