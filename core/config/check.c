@@ -31,20 +31,24 @@ static bool is_field(const char *path)
 	return len > 0 && path[0] != '.' && path[len - 1] != '.' && strstr(path, "..") == NULL;
 }
 
-static void check_order_by(const struct config_instance *in, struct report *report)
+void check_order_by(const struct options *options, struct pb_error *err)
+{
+	const char *by = options_str(options, "order_by");
+	if (*by == '\0')
+		return;
+	if (!(strncmp(by, "data.", 5) == 0 ? is_field(by + 5) : attribute_name_ok(span_str(by))))
+		error_add(err, "order_by", "expected the name of an attribute, such as subject, or data.FIELD");
+	if (strcmp(options_str(options, "order"), "strict") == 0)
+		error_add(err, "order_by", "does not go with order = strict, which keeps all events of a route in "
+			  "one order: take one of them out");
+}
+
+static void warn_order_by(const struct config_instance *in, struct report *report)
 {
 	const char *by = options_str(in->options, "order_by");
-	struct place place = options_place(in->options, "order_by");
-	bool named = strncmp(by, "data.", 5) == 0 ? is_field(by + 5) : attribute_name_ok(span_str(by));
-	if (*by != '\0' && !named)
-		report_error(report, place, in->title, "order_by", "expected the name of an attribute, such as "
-			     "subject, or data.FIELD");
-	else if (strncmp(by, "data.", 5) != 0 && strchr(by, '.') != NULL)
-		report_warning(report, place, in->title, "order_by", "is the name of an attribute; a field of the "
-			       "body is data.FIELD");
-	if (*by != '\0' && strcmp(options_str(in->options, "order"), "strict") == 0)
-		report_error(report, place, in->title, "order_by", "does not go with order = strict, which keeps "
-			     "all events of a route in one order: take one of them out");
+	if (strncmp(by, "data.", 5) != 0 && strchr(by, '.') != NULL)
+		report_warning(report, options_place(in->options, "order_by"), in->title, "order_by",
+			       "is the name of an attribute; a field of the body is data.FIELD");
 }
 
 /* Options that count only beside another one. */
@@ -261,7 +265,7 @@ void config_check(const struct config *config, struct report *report)
 		if (in->kind == CONFIG_SINK && in->sound)
 			warn_expire(in, report);
 		if (in->kind == CONFIG_SINK && in->sound)
-			check_order_by(in, report);
+			warn_order_by(in, report);
 	}
 	warn_quotas(config, report);
 	warn_listeners(config, report);

@@ -160,6 +160,7 @@ static void read_instance(struct loading *l, struct config_instance *in, struct 
 	if (in->kind == CONFIG_SINK) {
 		retry_parse(options_str(in->options, "retry"), &in->retry, &err);
 		rate_parse(options_str(in->options, "rate"), &in->rate, &err);
+		check_order_by(in->options, &err);
 	}
 	options_report(in->options, in->title, &err, l->report);
 	in->sound = l->report->errors == before && !any_failed(section);

@@ -228,6 +228,9 @@ static void what_is_surely_wrong_is_warned_of(void **state)
 	says(SOURCE SINK "order_by = subject\norder = strict\n" ROUTE,
 	     "f:5: [sink out] order_by: does not go with order = strict, which keeps all events of a route in "
 	     "one order: take one of them out\n");
+	says(SOURCE SINK "order_by = data.\nmax_keys = many\n" ROUTE,
+	     "f:5: [sink out] order_by: expected the name of an attribute, such as subject, or data.FIELD\n"
+	     "f:6: [sink out] max_keys: \"many\" is not a number; expected a whole number\n");
 	says(SOURCE SINK "order_by = data.\n" ROUTE,
 	     "f:5: [sink out] order_by: expected the name of an attribute, such as subject, or data.FIELD\n");
 	says(SOURCE SINK "order_by = data.a..b\n" ROUTE,
