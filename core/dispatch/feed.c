@@ -470,6 +470,7 @@ void feed_inherit(struct feed *f, const struct feed *old)
 		mark_put(&f->marks_kept, m->key, (struct pb_span){ m->value, m->value_len });
 	atomic_fetch_add(&f->accepted, atomic_load(&old->accepted));
 	atomic_fetch_add(&f->refused, atomic_load(&old->refused));
+	atomic_fetch_add(&f->repeated, atomic_load(&old->repeated));
 	atomic_fetch_add(&f->restarts, atomic_load(&old->restarts));
 }
 

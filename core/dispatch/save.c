@@ -186,7 +186,8 @@ static void gather(struct router *r, bool clean)
 
 static bool something_to_save(const struct router *r)
 {
-	if (r->open.batch.n > 0 || r->open.trim_seq != 0 || r->marks != NULL || seen_wants(&r->seen))
+	if (r->open.batch.n > 0 || r->open.trim_seq != 0 || r->marks != NULL || r->callers != NULL ||
+	    seen_wants(&r->seen))
 		return true;
 	for (size_t i = 0; i < r->n_lanes; i++)
 		if (r->lanes[i]->unsaved)

@@ -386,11 +386,19 @@ static void a_changed_source_goes_on_where_it_was(void **state)
 			       "[source more]\nplugin = drive\n" S0 R0));
 	assert_ptr_equal(lab->d->feeds[0], old);
 	uint32_t number = old->number;
+	atomic_store(&old->accepted, 5);
+	atomic_store(&old->refused, 6);
+	atomic_store(&old->repeated, 7);
+	atomic_store(&old->restarts, 8);
 	lab->config->instances[0]->broken = true;	/* nothing in a drive can change */
 	assert_true(lab_reload(lab, BASE));
 	struct feed *f = lab->d->feeds[0];
 	assert_ptr_not_equal(f, old);
 	assert_int_equal(f->number, number);
+	assert_int_equal(atomic_load(&f->accepted), 5);
+	assert_int_equal(atomic_load(&f->refused), 6);
+	assert_int_equal(atomic_load(&f->repeated), 7);
+	assert_int_equal(atomic_load(&f->restarts), 8);
 	assert_int_equal(feed_restore(f, "file", value, sizeof value), 3);
 	lab_emit(lab, "a", "ok");
 	lab_settle(lab);
@@ -398,6 +406,21 @@ static void a_changed_source_goes_on_where_it_was(void **state)
 	lab_crash(lab);
 	lab_start(lab, BASE);
 	assert_int_equal(feed_restore(lab->d->feeds[0], "file", value, sizeof value), 3);
+}
+
+/* Whatever else there is to save: nothing may be. */
+static void who_waits_for_a_save_gets_one(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, BASE);
+	lab_wait(lab, 3000);
+	struct router *r = &lab->d->router;
+	struct inbox_call call = { .done = false };
+	uint64_t before = r->saves;
+	save_call(r, &call);
+	lab_wait(lab, 1500);
+	assert_true(call.done);
+	assert_true(r->saves > before);
 }
 
 static void alarms_may_be_wanted_later(void **state)
@@ -450,7 +473,7 @@ int main(void)
 		T(what_died_while_it_left_is_not_tried_when_it_comes_back), T(a_changed_sink_takes_over),
 		T(a_sink_keeps_its_stand_and_a_held_one_is_tried), T(one_that_has_a_file_to_itself_hands_it_over), T(order_may_change),
 		T(a_changed_filter_lets_its_jobs_end), T(a_filter_may_come_and_go), T(a_wrong_one_changes_nothing),
-		T(a_changed_source_goes_on_where_it_was), T(alarms_may_be_wanted_later),
+		T(a_changed_source_goes_on_where_it_was), T(who_waits_for_a_save_gets_one), T(alarms_may_be_wanted_later),
 		T(many_reloads_leave_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
