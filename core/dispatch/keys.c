@@ -48,12 +48,23 @@ static uint64_t hash_json(struct pb_span json)
 	return hash_text(len < 0 ? json : span_of(text, (size_t)len));
 }
 
+/* Lanes are offered an event one after another: those that order by the same field scan its body once. */
+static uint64_t hash_field(struct router *r, const struct pb_event *ev, const char *path)
+{
+	if (r->keyed_seq == event_seq(ev) && r->keyed_by != NULL && strcmp(r->keyed_by, path) == 0)
+		return r->keyed_hash;
+	free(r->keyed_by);
+	r->keyed_by = xstrdup(path);
+	r->keyed_seq = event_seq(ev);
+	return r->keyed_hash = hash_json(scan_find(event_body(ev), path));
+}
+
 uint64_t keys_hash(const struct lane *lane, const struct pb_event *ev)
 {
 	if (lane->order_by == NULL)
 		return 0;
 	if (strncmp(lane->order_by, "data.", 5) == 0)
-		return hash_json(scan_find(event_body(ev), lane->order_by + 5));
+		return hash_field(lane->router, ev, lane->order_by + 5);
 	const char *value = event_attr(ev, lane->order_by);
 	return value == NULL || value[0] == '\0' ? 0 : hash_text(span_str(value));
 }

@@ -132,6 +132,7 @@ void router_fini(struct router *r)
 	journal_cursor_close(r->journal, r->yield.cursor);
 	timers_free(&r->timers);
 	marks_free(r);
+	free(r->keyed_by);
 	space_free(r);
 	seen_fini(&r->seen);
 	shed_free(r);

@@ -143,6 +143,8 @@ struct router {
 	uint64_t charged;		/* the state's bytes, as the journal was told last */
 	struct yield yield;
 	struct retain retain;
+	uint64_t keyed_seq, keyed_hash;	/* the event whose body was scanned last for `order_by`, and its key, … */
+	char *keyed_by;			/* … of this field; NULL: none was */
 	struct shed_row *shed;		/* rows that become dead letters with a save */
 	uint64_t kept_below;		/* rows' events below this are in `kept` */
 	struct kept_count *kept;	/* counts that are on their way to the state */

@@ -301,14 +301,42 @@ static void parked_events_outlive_their_segment(void **state)
 
 static uint64_t hash_of(const char *order_by, const char *body)
 {
+	static uint64_t seq;
 	char name[64];
+	struct router r = { .keyed_by = NULL };
 	struct pb_event *ev = event_new(span_str(body), 0);
+	event_set_seq(ev, ++seq);
 	snprintf(name, sizeof name, "%s", order_by);
 	event_set(ev, "subject", "x");
 	event_set(ev, "tenant", "x");
-	uint64_t hash = keys_hash(&(struct lane){ .order_by = name }, ev);
+	struct lane lane = { .router = &r, .order_by = name };
+	uint64_t hash = keys_hash(&lane, ev);
+	assert_true(keys_hash(&lane, ev) == hash);
+	free(r.keyed_by);
 	event_unref(ev);
 	return hash;
+}
+
+/* What is remembered of one is not taken for another's. */
+static void lanes_and_events_have_keys_of_their_own(void **state)
+{
+	(void)state;
+	struct router r = { .keyed_by = NULL };
+	char a_path[] = "data.a", b_path[] = "data.b";
+	struct lane a = { .router = &r, .order_by = a_path }, b = { .router = &r, .order_by = b_path };
+	struct pb_event *one = event_new(span_str("{\"a\":\"x\",\"b\":\"y\"}"), 0);
+	struct pb_event *two = event_new(span_str("{\"a\":\"z\",\"b\":\"x\"}"), 0);
+	event_set_seq(one, 1);
+	event_set_seq(two, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_true(keys_hash(&a, one) == hash_of("data.a", "{\"a\":\"x\"}"));
+		assert_true(keys_hash(&b, one) == hash_of("data.a", "{\"a\":\"y\"}"));
+		assert_true(keys_hash(&b, two) == keys_hash(&a, one));
+		assert_true(keys_hash(&a, two) != keys_hash(&b, two));
+	}
+	free(r.keyed_by);
+	event_unref(one);
+	event_unref(two);
 }
 
 static void a_key_is_an_attribute_or_a_field(void **state)
@@ -347,6 +375,7 @@ int main(void)
 		T(a_sink_that_was_disabled_goes_on), T(a_parked_one_probes),
 		T(filters_keep_the_order), T(parked_events_outlive_their_segment),
 		cmocka_unit_test(a_key_is_an_attribute_or_a_field),
+		cmocka_unit_test(lanes_and_events_have_keys_of_their_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
