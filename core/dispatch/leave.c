@@ -177,11 +177,12 @@ static uint64_t read_piece(struct piece *p)
 	struct journal_cursor *cursor = journal_cursor(r->journal, at);
 	struct record rec;
 	size_t bytes = 0, n = 0;
-	int got = cursor == NULL ? -1 : 1;
 	while (at < end && n < PIECE_EVENTS && p->made < PIECE_ROWS && bytes < PIECE_BYTES) {
-		got = cursor == NULL ? -1 : journal_next(r->journal, cursor, &rec);
-		if (got < 0)
+		int got = cursor == NULL ? -ENOMEM : journal_next(r->journal, cursor, &rec);
+		if (got < 0) {
+			log_error("cannot read the journal, trying again: %s", strerror(-got));
 			break;
+		}
 		if (got == 0 || rec.seq >= end) {
 			at = end;
 		} else if (rec.kind == RECORD_EVENT && rec.seq >= at) {
