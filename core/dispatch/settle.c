@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/magic.h"
+#include "base/span.h"
 #include "base/step.h"
 #include "dispatch/alarms.h"
 #include "dispatch/keys.h"
@@ -44,11 +45,6 @@ static int rank(enum pb_code code)
 	}
 }
 
-static struct pb_span text_span(const char *text)
-{
-	return (struct pb_span){ text, text == NULL ? 0 : strlen(text) };
-}
-
 static struct delivery_key key_of(const struct slot *slot)
 {
 	return (struct delivery_key){ slot->lane->number, slot->seq };
@@ -57,11 +53,6 @@ static struct delivery_key key_of(const struct slot *slot)
 static uint32_t slot_bytes(const struct slot *slot)
 {
 	return (uint32_t)codec_size(slot->event);
-}
-
-static void set_urgent(struct router *r)
-{
-	save_soon(r);
 }
 
 /* The row that the slot has, if any, goes. */
@@ -80,7 +71,7 @@ static void put_row_due(struct router *r, struct slot *slot, int64_t due, int64_
 	struct straggler_row row = {
 		.attempts = slot->attempts, .first_ms = slot->first_ms, .due_ms = due, .wait_ms = wait,
 		.key = slot->hash, .after_ms = due_is_parked(due) && wait > 0 ? router_wall(r) + wait : 0,
-		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = span_str(slot->text),
 		.response = { slot->response, slot->response_len },
 	};
 	rows_put_straggler(&r->open.batch, key_of(slot), &row, slot->row_due_ms);
@@ -90,7 +81,7 @@ static void put_row_due(struct router *r, struct slot *slot, int64_t due, int64_
 	lane_row_added(slot->lane, slot->row_cost);
 	slot->row_due_ms = due;
 	slot->n_saved = slot->n_done;
-	set_urgent(r);
+	save_soon(r);
 }
 
 /* `parked`: not before all that its lane has before it. */
@@ -143,7 +134,7 @@ static void put_dead(struct router *r, struct slot *slot, enum dead_reason reaso
 	forget_row(r, slot);
 	dead_add(slot->lane, slot->seq, reason, &(struct straggler_row){
 		.attempts = slot->attempts, .first_ms = slot->first_ms,
-		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = text_span(slot->text),
+		.bytes = slot_bytes(slot), .parts = slot_parts_bits(slot), .error = span_str(slot->text),
 		.response = { slot->response, slot->response_len },
 	}, slot->event);
 	keys_unhold(slot);
@@ -184,7 +175,7 @@ static void delivered(struct router *r, struct slot *slot)
 	space_release(r, slot->seq);
 	step_at("settle: straggler delivered");
 	if (slot->lane->strict || slot->lane->from_rows || slot->hash != 0)
-		set_urgent(r);		/* the lane waits for it, or for its room */
+		save_soon(r);		/* the lane waits for it, or for its room */
 	slot->forgotten = true;
 	slot->state = SLOT_SAVING;
 	save_wait(r, slot, true, TIMER_NEVER);
