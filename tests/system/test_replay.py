@@ -80,15 +80,15 @@ def test_delivered_again_with_their_ids(serve):
 
 
 def test_many(serve):
-    """More than a page."""
+    """More than a page, which is 1024."""
     daemon = serve("1GiB")
-    for _ in range(300):
+    for _ in range(1200):
         post(daemon, "other")
-    wait_until(lambda: len(objects(daemon.all)) == 300)
+    wait_until(lambda: len(objects(daemon.all)) == 1200)
     told = json.loads(replay(daemon, "--to", "all", "--since", "1h", "--json").stdout)
-    assert told["replayed"] == 300
-    wait_until(lambda: len(objects(daemon.all)) == 600)
-    assert len({event["id"] for event in objects(daemon.all)}) == 300
+    assert told["replayed"] == 1200
+    wait_until(lambda: len(objects(daemon.all)) == 2400)
+    assert len({event["id"] for event in objects(daemon.all)}) == 1200
 
 
 @pytest.mark.parametrize("args, status, words", [

@@ -16,10 +16,16 @@
 
 static size_t healthy;		/* deliveries that sink 1 got */
 static unsigned last;		/* what sink 0 got last; it is strict */
+static unsigned told;		/* how often it was told that sink 0 fills */
 
 static void given(void *arg, struct pb_delivery *d)
 {
 	(void)arg;
+	if (strcmp(event_type(pb_delivery_event(d)), "patchbay.sink.filling") == 0) {
+		told++;
+		pb_answer(d, PB_OK, 0, (struct pb_span){ NULL, 0 }, "as told");
+		return;
+	}
 	unsigned number = (unsigned)strtoul(event_type(pb_delivery_event(d)) + 1, NULL, 10);
 	if (d->slot->lane->outlet->config->name[1] == '1') {
 		healthy++;
@@ -33,7 +39,7 @@ static void given(void *arg, struct pb_delivery *d)
 static int set_up(void **state)
 {
 	struct lab *lab = lab_new();
-	healthy = last = 0;
+	healthy = last = told = 0;
 	lab->journal_options = (struct journal_options){ .max_size = MAX, .segment_size = 64 * KIB };
 	lab->given = given;
 	*state = lab;
@@ -233,21 +239,29 @@ static void the_store_as_a_whole_is_bounded(void **state)
 static void what_fills_is_said_before(void **state)
 {
 	struct lab *lab = *state;
-	start(lab, "max_backlog = 1MiB\noverflow = block\n");
+	start(lab, "max_backlog = 1MiB\noverflow = block\n"
+	      "[route told]\nfrom = patchbay\nevents = patchbay.sink.filling\nto = s1\n");
 	set_sink(lab, SINK_DISABLED);
 	for (unsigned i = 1; i <= 600; i++)
 		assert_true(emit_from(lab, 0, i));
 	lab_wait(lab, 3000);
 	assert_false(outlet(lab)->quota.filling);
+	assert_int_equal(told, 0);
 	for (unsigned i = 601; emit_from(lab, 0, i); i++)
 		lab_wait(lab, 10);
 	lab_wait(lab, 2000);
 	assert_true(outlet(lab)->quota.filling);
 	assert_false(outlet(lab)->quota.dead_filling);
 	assert_false(lab->d->router.filling);
+	assert_int_equal(told, 1);
 	set_sink(lab, SINK_ENABLED);
 	work(lab, 10000);
 	assert_false(outlet(lab)->quota.filling);
+	set_sink(lab, SINK_DISABLED);
+	for (unsigned i = last + 1; emit_from(lab, 0, i); i++)
+		lab_wait(lab, 10);
+	lab_wait(lab, 2000);
+	assert_int_equal(told, 2);
 }
 
 int main(void)
