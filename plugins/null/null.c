@@ -1,12 +1,14 @@
 /*
  * null: takes everything and keeps nothing. For measuring, for turning a route off
  * without losing its place, and as the smallest model of a sink: three functions and
- * a descriptor.
+ * a descriptor. Its source is in numbers.c.
  */
 #include <config.h>
 #include <stdlib.h>
 
 #include <patchbay/plugin.h>
+
+#include "null/numbers.h"
 
 struct null {
 	struct pb_metric *discarded;
@@ -36,6 +38,9 @@ static void null_write(void *state, struct pb_delivery *const d[], size_t n)
 }
 
 PB_PLUGIN(.name = "null", .version = PACKAGE_VERSION,
-	  .summary = "Takes every event and keeps none",
+	  .summary = "Takes every event and keeps none; makes numbered events",
+	  .source = PB_SOURCE(.options = numbers_options, .open = numbers_open,
+			      .close = numbers_close, .run = numbers_run,
+			      .settled = numbers_settled),
 	  .sink = PB_SINK(.open = null_open, .close = null_close, .write = null_write,
 			  .max_batch = 1024));

@@ -94,7 +94,7 @@ def test_a_broken_plugin_is_said_and_the_rest_listed(folder):
     said = "plugin other calls itself null; expected the file's name"
     done = run("plugins", plugins=folder)
     assert done.returncode == 1
-    assert done.stdout.split()[:2] == ["null", "sink"]
+    assert done.stdout.split()[:3] == ["null", "source", "sink"]
     assert done.stderr == "patchbay plugins: %s\n" % said
     listed = [json.loads(line) for line in run("plugins", "--json", plugins=folder).stdout.splitlines()]
     assert listed[1] == {"name": "other", "errors": [said]}
