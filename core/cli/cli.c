@@ -42,6 +42,14 @@ static const struct cli_command commands[] = {
 	  "  --all              all there are\n"
 	  "  --dry-run          only say how many would be replayed or purged\n",
 	  cli_dead },
+	{ "new-plugin", "new-plugin source|sink|filter NAME", "begin a plugin of one's own",
+	  "Writes a folder with a small plugin that works and is meant to be changed: code, build, tests, manual\n"
+	  "page, an example of a configuration. Nothing that is there already is written to. It is built outside of\n"
+	  "patchbay's source, with what is installed: `make check` in the folder says if all is there.\n"
+	  "  --lang LANGUAGE    c (default)\n"
+	  "  --dir FOLDER       the folder to be made (NAME)\n"
+	  "  --templates DIR    take what is written from DIR, instead of " PATCHBAY_TEMPLATE_DIR "\n",
+	  cli_new_plugin },
 	{ "plugins", "plugins [NAME] [--core] [--man]", "list the plugins, or explain one",
 	  "  --core   explain the options that patchbay itself gives instead\n"
 	  "  --man    print a manual page: NAME's, or without NAME that of patchbay.ini\n",

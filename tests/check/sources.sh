@@ -7,13 +7,13 @@ status=0
 sources() { find "$@" -name '*.[ch]' | LC_ALL=C sort; }
 
 echo "layers:"
-awk -f $check/includes.awk $(sources core plugins testing) || status=1
+awk -f $check/includes.awk $(sources core plugins testing etc) || status=1
 echo "lengths:"
-awk -f $check/lengths.awk $(sources core plugins testing tests) || status=1
+awk -f $check/lengths.awk $(sources core plugins testing tests etc) || status=1
 echo "prototypes:"
 awk -f $check/prototypes.awk $(sources include core plugins testing | grep '\.h$') || status=1
 echo "words:"
-awk -f $check/words.awk $(sources include core plugins testing tests) || status=1
+awk -f $check/words.awk $(sources include core plugins testing tests etc) || status=1
 echo "built:"
 for file in $(sources core plugins testing); do
 	grep -qF "$file" core/Makefile.inc plugins/Makefile.inc testing/Makefile.inc ||

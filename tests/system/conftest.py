@@ -109,3 +109,17 @@ def receiver():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def installs():
+    """installs(folder): a harness.Prefix that `make install` made there."""
+    return harness.Prefix
+
+
+@pytest.fixture(scope="session")
+def prefix():
+    """A harness.Prefix that all tests share."""
+    folder = Path(tempfile.mkdtemp(prefix="pb-"))
+    yield harness.Prefix(folder)
+    shutil.rmtree(folder)

@@ -219,6 +219,33 @@ class Daemon(Process):
         return found and self.log[found.start():found.start() + 6000]
 
 
+class Prefix:
+    """All that `make install` puts somewhere, and nothing else: `env` lets pkg-config find it there."""
+
+    def __init__(self, folder):
+        build = Path(os.environ["PATCHBAY_TESTS"]).parent
+        self.root = Path(folder)
+        self.root.mkdir(exist_ok=True)
+        self.root.chmod(0o755)
+        kept = {name: value for name, value in os.environ.items()
+                if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
+        self.argv = ["make", "-C", build, "DESTDIR=%s" % self.root]
+        self.env = kept
+        self.make("install")
+        pc, = self.root.rglob("patchbay.pc")
+        self.path = Path(str(self.root) + re.search("^prefix=(.*)", pc.read_text(), re.M).group(1))
+        for file in pc.parent.glob("*.pc"):
+            file.write_text(re.sub("^prefix=.*", "prefix=%s" % self.path, file.read_text(), flags=re.M))
+        paths = [str(pc.parent), *filter(None, [os.environ.get("PKG_CONFIG_PATH")])]
+        self.env = {**kept, "PKG_CONFIG_PATH": ":".join(paths)}
+        self.patchbay, self.plugins = self.path / "bin/patchbay", self.path / "lib/patchbay"
+
+    def make(self, target):
+        done = subprocess.run([*self.argv, target], env=self.env, check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+
+
 class Response:
     """An answer to curl()."""
 
