@@ -235,16 +235,24 @@ static bool begin_piece(struct lane *lane)
 	return false;
 }
 
+/* Letters of its that come or go with a save: one that is not on disk is not seen by the lane's successor. */
+static bool has_letters_moving(const struct lane *lane)
+{
+	const struct router *r = lane->router;
+	for (const struct dead_gone *gone = r->gone; gone != NULL; gone = gone->hh.next)
+		if (gone->lane == lane)
+			return true;
+	for (const struct shed_row *row = r->shed; row != NULL; row = row->hh.next)
+		if (row->key[0] == lane->number)
+			return true;
+	return false;
+}
+
 static bool has_left(const struct lane *lane)
 {
-	const struct dead_gone *gone = lane->router->gone;
-	if (lane->dirty || lane->leaving.save != 0 || lane->yield_next != 0 || lane->count > 0 || lane->n_loose > 0 ||
-	    lane->stragglers > 0 || lane->next < lane->leaving.end)
-		return false;
-	for (; gone != NULL; gone = gone->hh.next)
-		if (gone->lane == lane)
-			return false;
-	return true;
+	return !lane->dirty && lane->leaving.save == 0 && lane->yield_next == 0 && lane->count == 0 &&
+	       lane->n_loose == 0 && lane->stragglers == 0 && lane->next >= lane->leaving.end &&
+	       !has_letters_moving(lane);
 }
 
 /* For whoever looks for letters, or counts rows. */
