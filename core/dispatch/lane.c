@@ -97,6 +97,19 @@ static void let_pass(struct lane *lane)
 	}
 }
 
+/* What is out when the order becomes strict comes back in any order: it holds nothing back. */
+static void note_unordered(struct lane *lane)
+{
+	for (const struct slot *s = lane->head; s != NULL; s = s->next)
+		if (s->state == SLOT_FLYING)
+			lane->unordered = s->seq + 1;
+}
+
+uint64_t lane_passed(const struct lane *lane)
+{
+	return lane->strict && lane->unordered < lane->settled_top ? lane->unordered : lane->settled_top;
+}
+
 void lane_rewire(struct lane *lane, struct route *route, struct outlet *outlet)
 {
 	bool was_strict = lane->strict;
@@ -109,6 +122,8 @@ void lane_rewire(struct lane *lane, struct route *route, struct outlet *outlet)
 	set_order(lane, outlet);
 	if (was_strict && !lane->strict)
 		let_pass(lane);
+	else if (!was_strict && lane->strict)
+		note_unordered(lane);
 	router_pump(lane->router, outlet);
 }
 

@@ -103,6 +103,7 @@ struct lane {
 	size_t n_loose, n_flying;	/* n_flying: slots FLYING */
 	size_t settled_past_head;	/* settled while the head was not */
 	uint64_t settled_top;		/* the last event settled: what is before it was passed */
+	uint64_t unordered;		/* strict: before this one some were out when the order was not yet; 0: none */
 	uint64_t published, saved;	/* watermarks: last given to a block, last in the state */
 	bool unsaved;			/* something real was settled since `saved` */
 	/* Parked rows: see yield.h. */
@@ -178,6 +179,8 @@ struct slot *lane_next_ready(struct lane *, const struct slot *after);
 void lane_cover(struct lane *, uint64_t seq, const struct straggler_row *);
 /* Is the event one of those? It is the caller's then, to be freed. */
 struct covered *lane_take_covered(struct lane *, uint64_t seq);
+/* Up to where settled events may lie behind others that are not. */
+uint64_t lane_passed(const struct lane *);
 /* The lane, which is not strict, has passed it: a straggler comes back like any other. */
 void lane_pass_covered(struct lane *, const struct covered *);
 /* Likewise those that it has passed without taking them up, since its route does not want them now. */

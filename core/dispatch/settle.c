@@ -441,7 +441,7 @@ static void wait_elsewhere(struct router *r, struct slot *slot)
  * nothing has passed needs none: a lane that is held writes nothing. */
 static void age_window(struct router *r, struct lane *lane, int64_t since)
 {
-	for (struct slot *s = lane->head; s != NULL && s->seq < lane->settled_top; s = s->next) {
+	for (struct slot *s = lane->head; s != NULL && s->seq < lane_passed(lane); s = s->next) {
 		if (s->state == SLOT_SAVING || s->taken_ms > since)
 			continue;
 		if (s->state == SLOT_HELD) {
@@ -467,8 +467,7 @@ void settle_passed(struct lane *lane)
 static void age_all(struct router *r, int64_t since)
 {
 	for (size_t i = 0; i < r->n_lanes; i++)
-		if (!r->lanes[i]->strict)
-			age_window(r, r->lanes[i], since);
+		age_window(r, r->lanes[i], since);
 }
 
 /* What is half delivered while its sink is held may stay so for days: what arrived goes into a row. */

@@ -462,6 +462,29 @@ static void many_reloads_leave_nothing_behind(void **state)
 	assert_int_equal(old_rules(lab), 0);
 }
 
+/* What was out comes back in any order, so that one that fails holds back nothing that was delivered behind it. */
+static void what_was_out_when_the_order_became_strict_is_not_repeated(void **state)
+{
+	static const char relaxed[] = HEAD "[sink s0]\nplugin = script_async\nretry = 10s\n" R0;
+	static const char strict[] = HEAD "[sink s0]\nplugin = script_async\nretry = 10s\norder = strict\n" R0;
+	struct lab *lab = *state;
+	lab_start(lab, relaxed);
+	lab_emit(lab, "a", "retry");
+	lab_emit_some(lab, 3, "b", "ok");
+	router_turn(&lab->d->router);	/* they are on their way to the sink */
+	assert_true(lab_reload(lab, strict));
+	lab_settle(lab);
+	assert_string_equal(lab->sinks[0].seen, "a/1 b/1 b/1 b/1 ");
+	assert_true(lab_lane(lab, "r s0")->strict);
+	lab_wait(lab, 3000);
+	lab_crash(lab);
+	lab->sinks[0].seen[0] = '\0';
+	lab->sinks[0].always = "ok";
+	lab_start(lab, strict);
+	lab_wait(lab, 15000);
+	assert_string_equal(lab->sinks[0].seen, "a/2 ");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
@@ -472,6 +495,7 @@ int main(void)
 		T(a_lane_that_comes_back_while_it_leaves_goes_on),
 		T(what_died_while_it_left_is_not_tried_when_it_comes_back), T(a_changed_sink_takes_over),
 		T(a_sink_keeps_its_stand_and_a_held_one_is_tried), T(one_that_has_a_file_to_itself_hands_it_over), T(order_may_change),
+		T(what_was_out_when_the_order_became_strict_is_not_repeated),
 		T(a_changed_filter_lets_its_jobs_end), T(a_filter_may_come_and_go), T(a_wrong_one_changes_nothing),
 		T(a_changed_source_goes_on_where_it_was), T(who_waits_for_a_save_gets_one), T(alarms_may_be_wanted_later),
 		T(many_reloads_leave_nothing_behind),
