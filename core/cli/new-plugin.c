@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "cli/flags.h"
+#include "cli/installed.h"
 #include "cli/scaffold.h"
 #include "config/suggest.h"
 #include "event/json.h"
@@ -50,10 +51,11 @@ static int check_name(const struct cli *cli, const char *name)
 /* Its file would take the place of the other's. */
 static int check_taken(const char *name)
 {
-	char *path = xasprintf("%s/%s.so", PATCHBAY_PLUGIN_DIR, name);
+	char *folder = installed_path(PATCHBAY_PLUGIN_DIR), *path = xasprintf("%s/%s.so", folder, name);
 	bool taken = access(path, F_OK) == 0;
 	if (taken)
 		fprintf(stderr, "patchbay new-plugin: there is a plugin %s already: %s\n", name, path);
+	free(folder);
 	free(path);
 	return taken ? CLI_FAILED : CLI_OK;
 }
@@ -78,9 +80,13 @@ static void print_made(const struct cli *cli, const struct scaffold *s)
 	fprintf(stderr, "Made %s. Begin with: cd %s && make check\n", s->folder, s->folder);
 }
 
+/* `templates` is NULL for those that were installed. */
 static int make_one(const struct cli *cli, const char *language, const char *templates, const char *folder)
 {
 	struct scaffold s;
+	char *installed = installed_path(PATCHBAY_TEMPLATE_DIR);
+	if (templates == NULL)
+		templates = installed;
 	scaffold_init(&s, folder, cli->argv[1], cli->argv[2]);
 	char *common = xasprintf("%s/%s/common", templates, language);
 	char *own = xasprintf("%s/%s/%s", templates, language, cli->argv[1]);
@@ -92,6 +98,7 @@ static int make_one(const struct cli *cli, const char *language, const char *tem
 	} else {
 		print_made(cli, &s);
 	}
+	free(installed);
 	free(common);
 	free(own);
 	scaffold_free(&s);
@@ -100,7 +107,7 @@ static int make_one(const struct cli *cli, const char *language, const char *tem
 
 int cli_new_plugin(struct cli *cli)
 {
-	const char *language = "c", *templates = PATCHBAY_TEMPLATE_DIR, *folder = NULL;
+	const char *language = "c", *templates = NULL, *folder = NULL;
 	const struct flag flags[] = {
 		{ "--lang", FLAG_TEXT, &language }, { "--dir", FLAG_TEXT, &folder },
 		{ "--templates", FLAG_TEXT, &templates }, { 0 },

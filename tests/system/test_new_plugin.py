@@ -22,10 +22,7 @@ def run(argv, folder, prefix, *, status=0, **env):
 
 
 def new_plugin(prefix, folder, *words, status=0):
-    argv = [prefix.patchbay, "new-plugin", *words]
-    if "--templates" not in words:
-        argv += ["--templates", prefix.path / "share/patchbay/new-plugin"]
-    return run(argv, folder, prefix, status=status)
+    return run([prefix.patchbay, "new-plugin", *words], folder, prefix, status=status)
 
 
 def files(folder):
@@ -80,6 +77,7 @@ def test_what_is_installed_is_all_and_goes_again(installs, folder):
     (["source", "Fifo"], 2, "'Fifo' is no name for a plugin"),
     (["source", "x" * 33], 2, "is no name for a plugin"),
     (["source", ""], 2, "'' is no name for a plugin"),
+    (["source", "http"], 1, "patchbay new-plugin: there is a plugin http already: "),
     (["source", "there"], 1, "patchbay new-plugin: there: File exists"),
     (["source", "x", "--dir", "there/file"], 1, "patchbay new-plugin: there/file: File exists"),
     (["source", "x", "--dir", "no/such"], 1, "patchbay new-plugin: no/such: No such file or directory"),
