@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <patchbay/plugin.h>
+
 #include "base/memory.h"
 #include "config/suggest.h"
 
@@ -248,13 +250,20 @@ static void print_help(const struct parsed *p)
 		       command->help, common_help);
 }
 
+static void print_version(bool json)
+{
+	if (json)
+		printf("{\"version\":\"%s\",\"abi\":\"%d.%d\"}\n", PACKAGE_VERSION, PB_ABI_MAJOR, PB_ABI_MINOR);
+	else
+		puts("patchbay " PACKAGE_VERSION);
+}
+
 static int dispatch(struct parsed *p)
 {
 	if (p->help) {
 		print_help(p);
 	} else if (p->version) {
-		puts(p->cli.json ? "{\"version\":\"" PACKAGE_VERSION "\"}" :
-		     "patchbay " PACKAGE_VERSION);
+		print_version(p->cli.json);
 	} else if (p->command == NULL) {
 		print_overview(p, stderr);
 		return CLI_USAGE;

@@ -76,6 +76,7 @@ void explain_plugin_json(struct buf *b, const struct pb_plugin *p)
 	buf_add_str(b, "{\"name\":");
 	add_string(b, p->name);
 	add_member(b, "version", p->version);
+	buf_printf(b, ",\"abi\":\"%u.%u\"", p->abi_major, p->abi_minor);
 	add_member(b, "summary", p->summary);
 	buf_add_str(b, ",\"kinds\":[");
 	for (size_t i = 0; i < n; i++) {

@@ -114,6 +114,16 @@ static void take_sink(struct descriptor *d, const struct pb_plugin *raw, const s
 	d->plugin.sink = &d->sink;
 }
 
+bool descriptor_abi_ok(const char *name, unsigned major, unsigned minor, struct pb_error *err)
+{
+	if (major == PB_ABI_MAJOR && minor <= PB_ABI_MINOR)
+		return true;
+	error_add(err, "plugin", "plugin %s is made for ABI %u.%u; this patchbay has %u.%u: %s", name, major,
+		  minor, PB_ABI_MAJOR, PB_ABI_MINOR, major < PB_ABI_MAJOR ? "rebuild the plugin" :
+		  "upgrade patchbay, or rebuild the plugin with this one's headers");
+	return false;
+}
+
 /* Nothing but size and numbers may be read before this has passed. */
 static bool check_abi(const struct pb_plugin *raw, const struct checking *c)
 {
@@ -121,16 +131,11 @@ static bool check_abi(const struct pb_plugin *raw, const struct checking *c)
 		wrong(c, "its descriptor is too short to be one");
 		return false;
 	}
-	if (raw->abi_major == PB_ABI_MAJOR && raw->abi_minor <= PB_ABI_MINOR) {
-		if (raw->size >= END_OF(struct pb_plugin, unload) &&
-		    raw->option_size >= END_OF(struct pb_option, help))
-			return true;
-		wrong(c, "its descriptor is shorter than its ABI says");
+	if (!descriptor_abi_ok(c->name, raw->abi_major, raw->abi_minor, c->err))
 		return false;
-	}
-	error_add(c->err, "plugin", "plugin %s is made for ABI %u.%u; this patchbay has %u.%u: "
-		  "rebuild the plugin", c->name, raw->abi_major, raw->abi_minor, PB_ABI_MAJOR,
-		  PB_ABI_MINOR);
+	if (raw->size >= END_OF(struct pb_plugin, unload) && raw->option_size >= END_OF(struct pb_option, help))
+		return true;
+	wrong(c, "its descriptor is shorter than its ABI says");
 	return false;
 }
 

@@ -10,6 +10,8 @@
 
 struct descriptor;
 
+/* Is a plugin loaded that is made for this ABI? False after error_add() with both numbers and what to do. */
+bool descriptor_abi_ok(const char *name, unsigned major, unsigned minor, struct pb_error *err);
 /* A copy of `raw`, the plugin's symbol, in which members that the plugin does not have read as
  * zero, and a sink's max_batch is 1 at least. `name` is the file's name less ".so". NULL after
  * error_add(err, "plugin", …), one entry a fault: wrong ABI (both numbers), another name,

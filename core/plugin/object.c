@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/error.h"
-
-#define SYMBOL "patchbay_plugin"
+#include "plugin/descriptor.h"
+#include "plugin/peek.h"
 
 /* The object's descriptor, if it has a symbol of that name that is data and as long as it says. */
 static const void *find_symbol(void *object)
 {
-	const void *raw = dlsym(object, SYMBOL);
+	const void *raw = dlsym(object, OBJECT_SYMBOL);
 	Dl_info info;
 	ElfW(Sym) *symbol = NULL;
 	if (raw == NULL || dladdr1(raw, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0 ||
@@ -27,6 +27,10 @@ static const void *find_symbol(void *object)
 
 void *object_open(const char *path, const char *name, const void **raw, struct pb_error *err)
 {
+	unsigned major, minor;
+	/* One that is made for a later ABI would rather be said to lack the functions that are new in it. */
+	if (peek_abi(path, &major, &minor) && !descriptor_abi_ok(name, major, minor, err))
+		return NULL;
 	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (object == NULL) {
 		const char *why = dlerror();
@@ -37,7 +41,7 @@ void *object_open(const char *path, const char *name, const void **raw, struct p
 	*raw = find_symbol(object);
 	if (*raw != NULL)
 		return object;
-	error_add(err, "plugin", "%s is not a plugin: it has no descriptor " SYMBOL, path);
+	error_add(err, "plugin", "%s is not a plugin: it has no descriptor " OBJECT_SYMBOL, path);
 	dlclose(object);
 	return NULL;
 }

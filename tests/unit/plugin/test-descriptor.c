@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "plugin/descriptor.h"
+#include "unit/plugin/page-end.h"
 
 static void *open_it(struct pb_self *self, struct pb_error *err)
 {
@@ -89,7 +90,7 @@ static void a_sound_one_is_copied(void **state)
 	descriptor_free(d);
 }
 
-/* A plugin of the same ABI whose structs are longer, as one of a later minor would be. */
+/* What is longer than the core knows is not looked at: of the same MINOR it can mean nothing. */
 static void longer_structs_are_cut(void **state)
 {
 	(void)state;
@@ -127,35 +128,91 @@ static void another_abi_is_refused_with_both_numbers(void **state)
 	(void)state;
 	struct pb_plugin raw = good;
 	raw.abi_major = 2;
-	refuses(&raw, "plugin thing is made for ABI 2.0; this patchbay has 1.0: rebuild the plugin");
+	refuses(&raw, "plugin thing is made for ABI 2.0; this patchbay has 1.0: upgrade patchbay, or rebuild the "
+		"plugin with this one's headers");
 	raw = good;
 	raw.abi_minor = 3;
-	refuses(&raw, "plugin thing is made for ABI 1.3; this patchbay has 1.0: rebuild the plugin");
+	refuses(&raw, "plugin thing is made for ABI 1.3; this patchbay has 1.0: upgrade patchbay, or rebuild the "
+		"plugin with this one's headers");
+	raw = good;
+	raw.abi_major = 0;
+	raw.abi_minor = 9;
+	refuses(&raw, "plugin thing is made for ABI 0.9; this patchbay has 1.0: rebuild the plugin");
 }
 
-/* Only as many bytes as it says it has are there to be read: a sanitizer sees any more. */
+/* Whatever else is in the descriptor of another ABI: it has another layout, and may end anywhere. */
+static void of_another_abi_nothing_is_read(void **state)
+{
+	(void)state;
+	struct pb_plugin other = good;
+	other.abi_major = 7;
+	memset((char *)&other + offsetof(struct pb_plugin, name), 0x5a,
+	       sizeof other - offsetof(struct pb_plugin, name));
+	other.size = offsetof(struct pb_plugin, name);
+	const struct pb_plugin *raw = page_end(&other, other.size);
+	refuses(raw, "plugin thing is made for ABI 7.0; this patchbay has 1.0: upgrade patchbay, or rebuild the "
+		"plugin with this one's headers");
+}
+
+/* Only as many bytes as it says it has are there to be read. */
 static void short_ones_are_not_read_past_their_end(void **state)
 {
 	(void)state;
 	for (uint32_t size = sizeof size; size < sizeof good; size += 4) {
-		struct pb_plugin *raw = malloc(size);
-		memcpy(raw, &good, size);
-		memcpy(raw, &size, sizeof size);
+		struct pb_plugin raw = good;
+		raw.size = size;
 		struct pb_error err;
 		error_init(&err);
-		assert_null(descriptor_new(raw, "thing", &err));
+		assert_null(descriptor_new(page_end(&raw, size), "thing", &err));
 		assert_int_equal(err.count, 1);
 		error_free(&err);
-		free(raw);
 	}
-	struct pb_sink sink = good_sink;
-	sink.size = offsetof(struct pb_sink, submit);
 	struct pb_plugin raw = good;
-	raw.sink = &sink;
-	refuses(&raw, "plugin thing: a part of its descriptor is too short");
-	raw = good;
 	raw.option_size = 8;
 	refuses(&raw, "plugin thing: its descriptor is shorter than its ABI says");
+}
+
+/* Three parts, each as it is and as short as `size` says, at the end of what can be read. */
+static void short_parts_are_not_read_past_their_end(void **state)
+{
+	(void)state;
+	static const char said[] = "plugin thing: a part of its descriptor is too short";
+	for (uint32_t size = sizeof size; size <= offsetof(struct pb_source, may_repeat); size += 4) {
+		struct pb_source source = good_source;
+		struct pb_plugin raw = good;
+		source.size = size;
+		raw.source = page_end(&source, size);
+		refuses(&raw, said);
+	}
+	for (uint32_t size = sizeof size; size < sizeof good_filter; size += 4) {
+		struct pb_filter filter = good_filter;
+		struct pb_plugin raw = good;
+		filter.size = size;
+		raw.filter = page_end(&filter, size);
+		refuses(&raw, said);
+	}
+	for (uint32_t size = sizeof size; size < sizeof good_sink; size += 4) {
+		struct pb_sink sink = good_sink;
+		struct pb_plugin raw = good;
+		sink.size = size;
+		raw.sink = page_end(&sink, size);
+		refuses(&raw, said);
+	}
+}
+
+static void a_table_is_not_read_past_its_end(void **state)
+{
+	(void)state;
+	struct pb_source source = good_source;
+	struct pb_plugin raw = good;
+	source.options = page_end(options, sizeof options);
+	raw.source = page_end(&source, sizeof source);
+	struct pb_error err;
+	error_init(&err);
+	struct descriptor *d = descriptor_new(page_end(&raw, sizeof raw), "thing", &err);
+	assert_string_equal(error_text(&err), "");
+	assert_string_equal(descriptor_plugin(d)->source->options[1].help, "A size.");
+	descriptor_free(d);
 }
 
 static void missing_parts_are_named(void **state)
@@ -236,7 +293,10 @@ int main(void)
 		cmocka_unit_test(a_sound_one_is_copied),
 		cmocka_unit_test(longer_structs_are_cut),
 		cmocka_unit_test(another_abi_is_refused_with_both_numbers),
+		cmocka_unit_test(of_another_abi_nothing_is_read),
 		cmocka_unit_test(short_ones_are_not_read_past_their_end),
+		cmocka_unit_test(short_parts_are_not_read_past_their_end),
+		cmocka_unit_test(a_table_is_not_read_past_its_end),
 		cmocka_unit_test(missing_parts_are_named),
 		cmocka_unit_test(missing_functions_are_named),
 		cmocka_unit_test(a_table_that_contradicts_itself_is_refused),

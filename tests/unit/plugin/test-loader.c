@@ -8,8 +8,10 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "plugin/loader.h"
+#include "plugin/peek.h"
 #include "unit/config/folder.h"
 
 static char objects[PATH_MAX];	/* where the build put the shared objects */
@@ -125,6 +127,60 @@ static void what_is_no_plugin_is_refused(void **state)
 	refuses("text", "plugin text cannot be loaded: p/text.so: ");
 }
 
+/* Before its code is mapped, of which it needs functions that are not there. */
+static void another_abi_is_refused_by_its_numbers(void **state)
+{
+	char said[100];
+	(void)state;
+	put("later", "later");
+	snprintf(said, sizeof said, "plugin later is made for ABI %d.99; this patchbay has %d.%d: upgrade patchbay",
+		 PB_ABI_MAJOR, PB_ABI_MAJOR, PB_ABI_MINOR);
+	refuses("later", said);
+}
+
+/* However much of a plugin's file is there. */
+static void a_piece_of_a_file_is_refused(void **state)
+{
+	(void)state;
+	char bytes[64 * 1024];
+	put("later", "later");
+	FILE *in = fopen("p/later.so", "rb");
+	assert_non_null(in);
+	size_t len = fread(bytes, 1, sizeof bytes, in);
+	fclose(in);
+	for (size_t cut = 1; cut < len; cut += 97) {
+		unsigned major, minor;
+		FILE *out = fopen("p/piece.so", "wb");
+		assert_int_equal(fwrite(bytes, 1, cut, out), cut);
+		fclose(out);
+		assert_true(!peek_abi("p/piece.so", &major, &minor) || minor == 99);
+	}
+	assert_int_equal(truncate("p/piece.so", 10), 0);
+	refuses("piece", "plugin piece cannot be loaded: ");
+}
+
+/* A file that is no good in some other place is never read past its end. */
+static void a_spoilt_file_is_looked_at_safely(void **state)
+{
+	(void)state;
+	unsigned char bytes[64 * 1024];
+	put("good", "good");
+	FILE *in = fopen("p/good.so", "rb");
+	assert_non_null(in);
+	size_t len = fread(bytes, 1, sizeof bytes, in);
+	fclose(in);
+	for (size_t i = 0; i < len; i += i < 64 ? 1 : 61) {
+		unsigned major, minor;
+		unsigned char was = bytes[i];
+		bytes[i] = (unsigned char)~was;
+		FILE *out = fopen("p/spoilt.so", "wb");
+		assert_int_equal(fwrite(bytes, 1, len, out), len);
+		fclose(out);
+		bytes[i] = was;
+		peek_abi("p/spoilt.so", &major, &minor);
+	}
+}
+
 static void unsafe_files_are_refused(void **state)
 {
 	(void)state;
@@ -178,6 +234,9 @@ int main(void)
 		IN_FOLDER(the_first_configuration_says_where),
 		IN_FOLDER(what_is_not_there_is_said),
 		IN_FOLDER(what_is_no_plugin_is_refused),
+		IN_FOLDER(another_abi_is_refused_by_its_numbers),
+		IN_FOLDER(a_piece_of_a_file_is_refused),
+		IN_FOLDER(a_spoilt_file_is_looked_at_safely),
 		IN_FOLDER(unsafe_files_are_refused),
 		IN_FOLDER(the_folder_is_listed_by_name),
 	};
