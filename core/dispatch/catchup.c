@@ -117,10 +117,10 @@ static void offer(struct pass *p, const struct pb_event *ev)
 static bool seek(struct pass *p)
 {
 	struct router *r = p->r;
-	if (r->cursor != NULL && r->cursor_seq == p->at)
-		return true;
-	journal_cursor_close(r->journal, r->cursor);
-	r->cursor = journal_cursor(r->journal, p->at);
+	if (r->cursor == NULL)
+		r->cursor = journal_cursor(r->journal, p->at);
+	else if (r->cursor_seq != p->at)
+		journal_seek(r->journal, r->cursor, p->at);
 	r->cursor_seq = p->at;
 	return r->cursor != NULL;
 }

@@ -10,11 +10,13 @@
 
 #define LANES 1024	/* looked at in a second, at most, … */
 #define ROWS 1024	/* … and rows */
+#define LANES_AT_ONCE 32
+#define ROWS_AT_ONCE 128
 
 struct sweep {
 	struct lane *lane;
 	int64_t expire;
-	uint64_t old[ROWS];
+	uint64_t old[ROWS_AT_ONCE];
 	size_t n, seen, room;
 	uint64_t next;		/* where the lane's rows go on */
 };
@@ -101,14 +103,46 @@ static void sweep_lane(struct sweep *s)
 	yield_lane(lane, young_from(lane, s->expire), DEAD_EXPIRED);
 }
 
+/* The lane looked at last had more rows than there was room for. */
+static bool goes_on(const struct router *r)
+{
+	const struct lane *lane = r->lanes[r->expire_turn % r->n_lanes];
+	return lane->expire_from > 0 && lane->stragglers > 0 && r->expire_rows < ROWS;
+}
+
+/* Is there something left for this second? */
+static bool has_turn(const struct router *r)
+{
+	return r->n_lanes > 0 && r->expire_rows > 0 && (r->expire_lanes > 0 || goes_on(r));
+}
+
+static struct lane *take_turn(struct router *r)
+{
+	if (!goes_on(r)) {
+		r->expire_turn = (r->expire_turn + 1) % r->n_lanes;
+		r->expire_lanes--;
+	}
+	return r->lanes[r->expire_turn % r->n_lanes];
+}
+
 void expire_tick(struct router *r)
 {
-	struct sweep s = { .room = ROWS };
-	for (size_t i = 0; i < LANES && i < r->n_lanes && s.room > 0; i++) {
-		r->expire_turn = (r->expire_turn + 1) % r->n_lanes;
-		s.lane = r->lanes[r->expire_turn];
+	r->expire_lanes = r->n_lanes < LANES ? r->n_lanes : LANES;
+	r->expire_rows = ROWS;
+}
+
+bool expire_turn(struct router *r)
+{
+	for (size_t i = 0, left = ROWS_AT_ONCE; i < LANES_AT_ONCE && left > 0 && has_turn(r); i++) {
+		size_t room = r->expire_rows < left ? r->expire_rows : left;
+		struct sweep s = { .lane = take_turn(r), .room = room };
 		s.expire = options_int(s.lane->outlet->config->options, "expire");
 		if (s.expire > 0)
 			sweep_lane(&s);
+		else
+			s.lane->expire_from = 0;
+		r->expire_rows -= room - s.room;
+		left -= room - s.room;
 	}
+	return has_turn(r);
 }

@@ -124,6 +124,7 @@ void lane_rewire(struct lane *lane, struct route *route, struct outlet *outlet)
 		let_pass(lane);
 	else if (!was_strict && lane->strict)
 		note_unordered(lane);
+	stragglers_look(lane);
 	router_pump(lane->router, outlet);
 }
 

@@ -90,6 +90,7 @@ struct lane {
 	struct rule *stored;		/* at start: what its row says that it takes */
 	struct leaving leaving;
 	bool strict;
+	bool halves;			/* something in it may be half delivered without a row that says so */
 	bool live;			/* offered events as they are committed; `next` is the router's */
 	bool riding;			/* in the catch-up pass at this moment */
 	uint64_t next;			/* the first event not looked at, when not live */

@@ -17,6 +17,8 @@ static void probe_due(struct timer *t)
 {
 	struct outlet *o = CONTAINER_OF(t, struct outlet, timer);
 	breaker_expired(&o->breaker, router_now(o->router));
+	for (size_t i = 0; i < o->n_lanes; i++)
+		stragglers_look(o->lanes[i]);	/* of those that are due, one may be what it is tried with */
 	router_pump(o->router, o);
 }
 

@@ -1,82 +1,20 @@
 /* router.c - the router's turns. */
 #include "dispatch/router.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/step.h"
 #include "base/thread.h"
-#include "dispatch/alarms.h"
 #include "dispatch/keys.h"
-#include "dispatch/retire.h"
 #include "dispatch/trail.h"
 #include "event/event.h"
 #include "state/history.h"
 
-#define TICK 1000	/* ms */
-
-/* Blocks of the journal that turned out to be broken are set aside by it; whoever watches is told. */
-static void tell_damage(struct router *r)
-{
-	struct journal_stat stat;
-	journal_stat(r->journal, &stat);
-	if (stat.damaged_blocks > r->damaged) {
-		char blocks[24];
-		snprintf(blocks, sizeof blocks, "%llu",
-			 (unsigned long long)(stat.damaged_blocks - r->damaged));
-		alarms_tell(r->alarms, "patchbay.journal.damaged", router_wall(r), "blocks", blocks, NULL);
-	}
-	r->damaged = stat.damaged_blocks;
-}
-
-/* An idle daemon with nothing to deliver writes nothing. */
-static bool something_waits(const struct router *r)
-{
-	for (size_t i = 0; i < r->n_lanes; i++)
-		if (r->lanes[i]->stragglers > 0 || lane_watermark(r->lanes[i]) < r->next)
-			return true;
-	return false;
-}
-
-static void watch_retired(struct router *r)
-{
-	const struct retired *rt = r->retired;
-	if (rt == NULL)
-		return;		/* a test of the router alone */
-	retire_watch(rt);
-	r->wake_due = r->wake_due || rt->n_outlets + rt->n_stages + rt->n_routes > 0;
-}
-
-static void tick(struct timer *t)
-{
-	struct router *r = CONTAINER_OF(t, struct router, tick);
-	if (uptime_is_due(&r->uptime, router_now(r)) && something_waits(r)) {
-		uptime_put(&r->uptime, &r->open.batch, r->next, router_now(r));
-		r->save_pending = true;
-	}
-	settle_aged(r);
-	sinks_tick(r);
-	expire_tick(r);
-	dead_tick(r);
-	seen_tick(&r->seen);
-	save_calls_late(r);
-	history_flush(r->history);
-	r->space_due = true;
-	tell_damage(r);
-	for (size_t i = 0; i < r->n_outlets; i++)
-		outlet_watch(r->outlets[i]);
-	for (size_t i = 0; i < r->n_lanes; i++)
-		if (r->lanes[i]->covered != NULL)
-			lane_uncover(r->lanes[i]);
-	watch_retired(r);
-	log_flush();
-	timer_set(&r->timers, t, router_now(r) + TICK);
-}
+#define TIMERS_AT_ONCE 16
 
 void router_init(struct router *r, const struct clock *clock, struct journal *journal,
 		 struct state *state, size_t memory)
@@ -87,12 +25,12 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 		.clock = clock, .journal = journal, .state = state, .next = stat.next_seq,
 		.routed = stat.end, .wall_offset = clock_wall(clock) - clock_mono(clock),
 		.started_wall = clock_wall(clock),
-		.kept_below = stat.first_seq, .tick = { .fire = tick },
+		.kept_below = stat.first_seq,
 	};
 	r->last_save = r->last_event = clock_mono(clock);
 	seen_init(&r->seen, state, clock, r->wall_offset);
 	timeline_init(&r->timeline, r->next, router_wall(r));
-	timer_set(&r->timers, &r->tick, r->last_save + TICK);
+	tick_begin(r);
 	inbox_init(&r->inbox, memory);
 	saver_init(&r->saver, state, &r->inbox);
 	id_gen_init(&r->random);
@@ -362,10 +300,11 @@ static void take_in(struct router *r)
 	}
 }
 
+/* Not all at once: what thousands of sinks wait for may be due in one moment, and each can cost a look at the disk. */
 static void fire_timers(struct router *r)
 {
 	struct timer *t;
-	while ((t = timers_due(&r->timers, router_now(r))) != NULL)
+	for (int n = 0; n < TIMERS_AT_ONCE && (t = timers_due(&r->timers, router_now(r))) != NULL; n++)
 		t->fire(t);
 }
 
@@ -385,6 +324,7 @@ int64_t router_turn(struct router *r)
 	fire_timers(r);
 	bool more = !r->draining && catchup_turn(r);
 	more = leave_turn(r) || more;
+	more = tick_turn(r) || more;
 	pump(r);
 	publish(r);
 	note_drained(r);

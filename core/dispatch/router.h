@@ -136,6 +136,7 @@ struct router {
 	uint64_t max_size;		/* of the store: bytes, 0: no limit */
 	uint64_t grown;			/* the journal's, when space was looked at last */
 	size_t expire_turn;		/* the lane that was looked at last for what is too old */
+	size_t expire_lanes, expire_rows;	/* what is left of this second's look */
 	uint64_t quota_share;		/* bytes: `max_backlog` of a sink that does not say */
 	size_t holds;			/* sources that sinks hold, each for each lane … */
 	bool holds_due;			/* … which may have changed */
@@ -166,7 +167,8 @@ struct router {
 	pthread_cond_t drained_cond;
 	bool drained;			/* draining, and nothing is out */
 	_Atomic bool stop;		/* end after this turn */
-	struct timer tick;		/* every second: aged slots */
+	struct timer tick;		/* every second */
+	size_t tick_lane;		/* the next that its look comes to */
 	pthread_t thread;
 	bool started;
 };
@@ -203,6 +205,10 @@ void router_matches_free(struct router *);
 /* catchup.c: read a piece of the journal for lanes that are behind. False when there is nothing more to do at once. */
 bool catchup_turn(struct router *);
 
+/* tick.c: what is done every second begins; and a piece of it. False when there is nothing more to do at once. */
+void tick_begin(struct router *);
+bool tick_turn(struct router *);
+
 /* settle.c */
 void settle_answer(struct router *, struct pb_delivery *);
 void settle_chained(struct router *, struct chain_job *);
@@ -211,9 +217,9 @@ void settle_removed(struct router *, struct slot *);
 /* A slot that is not at work gets a row that is parked behind its key, and leaves when that is on disk. */
 void settle_park_key(struct router *, struct slot *);
 /* In a relaxed lane a delivery that others have passed for a second gets a row, so that the watermark may pass it; so
- * does, in any lane, what is half delivered while its sink is held. Every lane is looked at. */
-void settle_aged(struct router *);
-/* Likewise, however short the time: at the end. */
+ * does, in any lane, what is half delivered while its sink is held. */
+void settle_aged(struct lane *);
+/* Likewise all lanes, however short the time: at the end. */
 void settle_passed_all(struct router *);
 /* Likewise one that very many have passed: called when the lane has moved. */
 void settle_passed(struct lane *);
@@ -243,6 +249,8 @@ int64_t stragglers_first(const struct router *, const struct straggler_row *);
 void stragglers_restore(struct slot *, const struct straggler_row *, int64_t due_ms);
 /* Its event, or (`row` NULL) what its row said, is gone: nothing can be delivered, and that is said. */
 void stragglers_drop(struct lane *, struct delivery_key, int64_t due_ms, const struct straggler_row *);
+/* The sink takes something again: look at the rows when that is due. */
+void stragglers_look(struct lane *);
 /* Look at the rows again not later than `due_ms` (engine wall clock). */
 void stragglers_expect(struct lane *, int64_t due_ms);
 
@@ -279,8 +287,9 @@ void space_turn(struct router *);
 /* At start, `lanes` being all that ever were: give up the segments that the state, as it is on disk, needs no more. It
  * may be they that leave no space to save it. 0 or -errno. With `keep`, only when there is none. */
 int space_start(struct router *, const uint32_t lanes[], size_t n);
-/* expire.c: every second, a piece of what may have waited for too long. */
+/* expire.c: every second, a part of what may have waited for too long; and a piece of that. False when there is no more. */
 void expire_tick(struct router *);
+bool expire_turn(struct router *);
 /* How long a delivery has waited: since its first failure (0: none), but no longer than since the event was accepted, in time that a
  * daemon ran: a parked row does not say when it was written. ms */
 int64_t expire_age(const struct router *, uint64_t seq, int64_t first_ms);

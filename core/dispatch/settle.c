@@ -219,6 +219,13 @@ static void failed(struct router *r, struct slot *slot, enum pb_code code)
 		retry(r, slot, &o->config->retry, options_int(o->config->options, "max_retry_after"));
 }
 
+/* None of its attempts is used up. */
+static void wait_on(struct slot *slot)
+{
+	slot->lane->halves = slot->lane->halves || slot->n_done != slot->n_saved;
+	lane_ready(slot);
+}
+
 /* All that was out is answered. */
 static void judge(struct router *r, struct slot *slot)
 {
@@ -229,7 +236,7 @@ static void judge(struct router *r, struct slot *slot)
 	else if (slot->worst == PB_RETRY || slot->worst == PB_REJECT)
 		failed(r, slot, slot->worst);
 	else
-		lane_ready(slot);
+		wait_on(slot);
 }
 
 /* Keep the words of the worst answer. */
@@ -464,12 +471,6 @@ void settle_passed(struct lane *lane)
 		age_window(lane->router, lane, lane->head->taken_ms);
 }
 
-static void age_all(struct router *r, int64_t since)
-{
-	for (size_t i = 0; i < r->n_lanes; i++)
-		age_window(r, r->lanes[i], since);
-}
-
 /* What is half delivered while its sink is held may stay so for days: what arrived goes into a row. */
 static void save_halves(struct router *r, struct slot *first)
 {
@@ -483,18 +484,19 @@ static void save_halves(struct router *r, struct slot *first)
 	}
 }
 
-void settle_aged(struct router *r)
+void settle_aged(struct lane *lane)
 {
-	age_all(r, router_now(r) - AGED_MS);
-	for (size_t i = 0; i < r->n_lanes; i++) {
-		if (r->lanes[i]->outlet->breaker.state == BREAKER_CLOSED)
-			continue;
-		save_halves(r, r->lanes[i]->head);
-		save_halves(r, r->lanes[i]->loose_head);
-	}
+	struct router *r = lane->router;
+	age_window(r, lane, router_now(r) - AGED_MS);
+	if (!lane->halves || lane->outlet->breaker.state == BREAKER_CLOSED)
+		return;
+	lane->halves = false;
+	save_halves(r, lane->head);
+	save_halves(r, lane->loose_head);
 }
 
 void settle_passed_all(struct router *r)
 {
-	age_all(r, INT64_MAX);
+	for (size_t i = 0; i < r->n_lanes; i++)
+		age_window(r, r->lanes[i], INT64_MAX);
 }

@@ -131,8 +131,9 @@ void stragglers_due(struct lane *lane)
 {
 	struct router *r = lane->router;
 	int64_t now = router_wall(r);
-	if (lane->next_due_ms == TIMER_NEVER || lane->outlet->breaker.state == BREAKER_DISABLED)
-		return;		/* they are looked at when the sink is enabled */
+	enum breaker_state state = lane->outlet->breaker.state;
+	if (lane->next_due_ms == TIMER_NEVER || state == BREAKER_DISABLED || state == BREAKER_OPEN)
+		return;		/* they are looked at when the sink is enabled, or to be probed */
 	if (lane->next_due_ms > now) {
 		stragglers_expect(lane, lane->next_due_ms);
 		return;
@@ -176,4 +177,10 @@ void stragglers_expect(struct lane *lane, int64_t due_ms)
 	if (due_ms < lane->next_due_ms)
 		lane->next_due_ms = due_ms;
 	timer_sooner(&r->timers, &lane->timer, lane->next_due_ms - r->wall_offset);
+}
+
+void stragglers_look(struct lane *lane)
+{
+	if (lane->next_due_ms != TIMER_NEVER)
+		stragglers_expect(lane, lane->next_due_ms);
 }

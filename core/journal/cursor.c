@@ -26,6 +26,8 @@ struct journal_cursor {
 	struct pb_span records;		/* … .data NULL: none */
 	size_t at;			/* in the records */
 	uint64_t seq;			/* the next event's in the records */
+	size_t last_at;			/* where the last event handed out is, */
+	uint64_t last_seq;		/* … and its number; UINT64_MAX: there was none yet in the records */
 };
 
 int journal_pos_cmp(struct journal_pos a, struct journal_pos b)
@@ -108,6 +110,7 @@ static int read_records(struct journal_cursor *c, const struct view *view, const
 	c->records = span_of(bytes + BLOCK_HEADER, b->length);
 	c->at = 0;
 	c->seq = b->first_seq;
+	c->last_seq = UINT64_MAX;
 	c->seeking = false;
 	return 0;
 }
@@ -157,7 +160,7 @@ static int next_block(struct journal_cursor *c)
 static bool next_record(struct journal_cursor *c, struct record *r)
 {
 	uint32_t kind;
-	while (c->records.data != NULL && block_record(c->records, &c->at, &kind, &r->data)) {
+	for (size_t at = c->at; c->records.data != NULL && block_record(c->records, &c->at, &kind, &r->data); at = c->at) {
 		r->kind = kind;
 		r->seq = c->seq;
 		r->block_end = (struct journal_pos){
@@ -165,6 +168,10 @@ static bool next_record(struct journal_cursor *c, struct record *r)
 		};
 		if (kind == RECORD_EVENT && c->seq++ < c->from_seq)
 			continue;
+		if (kind == RECORD_EVENT) {
+			c->last_at = at;
+			c->last_seq = r->seq;
+		}
 		if (kind >= RECORD_EVENT && kind < RECORD_KINDS)
 			return true;
 	}
@@ -182,19 +189,21 @@ int cursor_next(struct journal_cursor *c, struct record *record)
 	return 1;
 }
 
-/* Stragglers are asked for one by one and are often neighbours: go on in the block read last where that is possible. */
-static void getter_seek(struct journal_cursor *c, uint64_t seq)
+/* Reading a block again costs more than all else: what is asked for is often in the block read last, or is the very event
+ * that was read last. */
+void cursor_seek(struct journal_cursor *c, uint64_t seq)
 {
+	CHECK_OBJ(c, CURSOR_MAGIC);
 	const struct block_header *b = &c->block;
 	if (c->records.data == NULL || seq < b->first_seq || seq >= b->first_seq + b->events) {
 		seek_seq(c, seq);
 		return;
 	}
 	c->from_seq = seq;
-	if (seq < c->seq) {
-		c->at = 0;
-		c->seq = b->first_seq;
-	}
+	if (seq >= c->seq)
+		return;
+	c->at = seq == c->last_seq ? c->last_at : 0;
+	c->seq = seq == c->last_seq ? seq : b->first_seq;
 }
 
 int cursor_get(struct journal *journal, uint64_t seq, struct buf *out)
@@ -207,7 +216,7 @@ int cursor_get(struct journal *journal, uint64_t seq, struct buf *out)
 		return -ENOENT;
 	if (j->getter == NULL)
 		j->getter = cursor_new(j);
-	getter_seek(j->getter, seq);
+	cursor_seek(j->getter, seq);
 	struct record record;
 	int r;
 	while ((r = cursor_next(j->getter, &record)) > 0 && record.kind != RECORD_EVENT)

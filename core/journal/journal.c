@@ -65,6 +65,7 @@ static const struct journal_ops segmented_ops = {
 	.cursor = cursor_open,
 	.cursor_at = cursor_open_at,
 	.next = cursor_next,
+	.seek = cursor_seek,
 	.cursor_close = cursor_close,
 	.get = cursor_get,
 	.trim = segments_trim,

@@ -69,6 +69,7 @@ struct journal_ops {
 	struct journal_cursor *(*cursor)(struct journal *, uint64_t seq);
 	struct journal_cursor *(*cursor_at)(struct journal *, struct journal_pos);
 	int (*next)(struct journal_cursor *, struct record *);
+	void (*seek)(struct journal_cursor *, uint64_t seq);
 	void (*cursor_close)(struct journal_cursor *);
 	int (*get)(struct journal *, uint64_t seq, struct buf *);
 	int (*trim)(struct journal *, uint64_t seq, struct journal_pos);
@@ -158,6 +159,12 @@ static inline struct journal_cursor *journal_cursor_at(struct journal *j, struct
 static inline int journal_next(struct journal *j, struct journal_cursor *c, struct record *r)
 {
 	return j->ops->next(c, r);
+}
+
+/* Go on at event `seq`, as a new cursor would, but cheaply where that is in the block it is in. */
+static inline void journal_seek(struct journal *j, struct journal_cursor *c, uint64_t seq)
+{
+	j->ops->seek(c, seq);
 }
 
 static inline void journal_cursor_close(struct journal *j, struct journal_cursor *c)

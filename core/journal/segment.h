@@ -127,6 +127,7 @@ const char *segments_why_full(struct journal *);
 struct journal_cursor *cursor_open(struct journal *, uint64_t seq);
 struct journal_cursor *cursor_open_at(struct journal *, struct journal_pos);
 int cursor_next(struct journal_cursor *, struct record *);
+void cursor_seek(struct journal_cursor *, uint64_t seq);
 void cursor_close(struct journal_cursor *);
 int cursor_get(struct journal *, uint64_t seq, struct buf *);
 

@@ -151,6 +151,32 @@ static void cursor_waits_for_a_later_seq(void **state)
 	journal_cursor_close(lab->j, c);
 }
 
+static void a_cursor_goes_on_anywhere(void **state)
+{
+	struct lab *lab = *state;
+	struct record r;
+	for (int i = 0; i < 50; i++)
+		append(lab, 7, 90);
+	struct journal_cursor *c = journal_cursor(lab->j, 1);
+	for (uint64_t i = 0, seq = 1; i < 2000; i++) {
+		journal_seek(lab->j, c, seq);
+		for (uint64_t n = 0; n <= i % 3 && seq <= 350; n++, seq++) {
+			assert_int_equal(journal_next(lab->j, c, &r), 1);
+			assert_int_equal(r.seq, seq);
+			assert_true(lab_is_event(r.data, seq));
+		}
+		/* the last again, a later one of its block, or any */
+		seq = i % 4 == 0 ? seq - 1 : i % 4 == 1 && seq < 348 ? seq + 2 : i % 4 == 2 ? i * 7919 % 350 + 1 : seq;
+		seq = seq > 350 ? 1 : seq;
+	}
+	journal_seek(lab->j, c, 351);
+	assert_int_equal(journal_next(lab->j, c, &r), 0);
+	append(lab, 1, 90);
+	assert_int_equal(journal_next(lab->j, c, &r), 1);
+	assert_int_equal(r.seq, 351);
+	journal_cursor_close(lab->j, c);
+}
+
 static void marks_are_read_with_the_next_seq(void **state)
 {
 	struct lab *lab = *state;
@@ -388,6 +414,7 @@ int main(void)
 		SCENARIO(all_survives_reopening),
 		SCENARIO(cursor_goes_on_where_it_ended),
 		SCENARIO(cursor_waits_for_a_later_seq),
+		SCENARIO(a_cursor_goes_on_anywhere),
 		SCENARIO(marks_are_read_with_the_next_seq),
 		SCENARIO(a_position_leads_to_its_block),
 		SCENARIO(get_finds_any),
