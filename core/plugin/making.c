@@ -63,8 +63,9 @@ char *instance_render(const struct pb_self *self, const char *option, const stru
 		      size_t *len, const char **missing)
 {
 	struct buf out = BUF_INIT(self->env->max_event + RENDER_ROOM);
+	const struct template *t = options_template(self->options, option);
 	*missing = NULL;
-	if (template_render(options_template(self->options, option), ev, &out, missing) < 0) {
+	if ((t == NULL ? buf_reserve(&out, 0) : template_render(t, ev, &out, missing)) < 0) {
 		buf_free(&out);
 		return NULL;
 	}

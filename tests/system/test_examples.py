@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import curl, lines, objects, tool, wait_until
+from harness import SLOW, curl, lines, objects, tool, wait_until
 
 TOP = Path(__file__).parents[2]
 CONFIG = """
@@ -89,3 +89,30 @@ def test_every_option_is_shown_and_works(patchbay, folder, receiver):
     assert curl(daemon.url("hooks"), data=b'{"event": "report_created"}').status == 202
     wait_until(lambda: len(objects(folder / "audit.jsonl")) == 1, what="the event in the audit log")
     wait_until(lambda: there.requests, what="the event at the receiver")
+
+
+def test_mqtt_builds_and_passes_outside_the_tree(prefix, folder):
+    """As a stranger would build it, with what is installed, at a real broker."""
+    mqtt = folder / "mqtt"
+    shutil.copytree(TOP / "etc/examples/plugins/mqtt", mqtt)
+    assert len((mqtt / "mqtt.c").read_text().splitlines()) < 300
+    run(prefix, mqtt, "make", "check", "install", "CFLAGS=-O1 -g -Werror")
+    if "-fsanitize" not in os.environ["CC"]:
+        run(prefix, mqtt, "make", "check", "SANITIZE=1", "CFLAGS=-g -Werror")
+    for name in ("mqtt.user", "mqtt.password"):
+        (folder / name).write_text("x\n")
+        (folder / name).chmod(0o600)
+    said = run(prefix, mqtt, prefix.patchbay, "check", "--plugin-dir", prefix.plugins, "-c", "mqtt.ini",
+               CREDENTIALS_DIRECTORY=str(folder))
+    assert said == ""
+    page = run(prefix, mqtt, "man", "--warnings", "-E", "ascii", "-l", "patchbay-mqtt.7", MANWIDTH="100")
+    assert "acknowledged only after it is on disk" in page
+    run(prefix, mqtt, "make", "uninstall", "clean")
+
+
+def run(prefix, where, *argv, **env):
+    """A command with the prefix in sight; what it said, both streams in one."""
+    done = subprocess.run(argv, cwd=where, env={**prefix.env, **env}, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120 * SLOW)
+    assert done.returncode == 0, "%s\n%s" % (argv, done.stdout)
+    return done.stdout

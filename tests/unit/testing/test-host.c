@@ -153,6 +153,20 @@ static void calls_fail_when_told(void **state)
 	pb_event_free(ev);
 }
 
+static void a_template_that_is_unset_is_empty(void **state)
+{
+	struct pb_self *self = pbt_self(pbt_open(*state, "[source s]"));
+	struct pb_event *ev = pb_event_new(self, (struct pb_span){ "x", 1 });
+	const char *missing = "x";
+	size_t len = 1;
+	char *text = pb_render(self, "note", ev, &len, &missing);
+	assert_string_equal(text, "");
+	assert_int_equal(len, 0);
+	assert_null(missing);
+	free(text);
+	pb_event_free(ev);
+}
+
 static void a_body_may_be_too_large(void **state)
 {
 	pbt_set_max_event(*state, 3);
@@ -265,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(log_and_metrics_are_kept, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(time_stands_until_it_is_moved, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(calls_fail_when_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_template_that_is_unset_is_empty, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_body_may_be_too_large, set_up, tear_down),
 		cmocka_unit_test(what_is_left_is_named),
 	};

@@ -105,6 +105,7 @@ static const struct pb_option options[] = {
 	{ .name = "size", .type = PB_INT, .value = "3", .min = 1, .max = 9, .help = "A number." },
 	{ .name = "listen", .type = PB_ADDRESS, .value = "127.0.0.1:0", .help = "Where it listens." },
 	{ .name = "text", .type = PB_TEMPLATE, .value = "{{type}}", .help = "A template." },
+	{ .name = "note", .type = PB_TEMPLATE, .value = "", .help = "A template that may be unset." },
 	{ 0 }
 };
 
