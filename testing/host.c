@@ -85,6 +85,12 @@ struct pbt_host *pbt_new_file(const char *path)
 	return host;
 }
 
+const struct pb_plugin *pbt_plugin(const struct pbt_host *host)
+{
+	CHECK_OBJ(host, HOST_MAGIC);
+	return host->plugin;
+}
+
 static void close_all(struct pbt_host *host, bool sources)
 {
 	for (struct pbt_instance *in = host->first, *next; in != NULL; in = next) {

@@ -140,3 +140,14 @@ bool pbt_mark(struct pbt_instance *in, const char *key, struct pb_span *value)
 	pthread_mutex_unlock(&in->host->lock);
 	return there;
 }
+
+size_t pbt_n_marks(struct pbt_instance *in)
+{
+	must_be(in, CONFIG_SOURCE, "pbt_n_marks");
+	size_t n = 0;
+	pthread_mutex_lock(&in->host->lock);
+	for (const struct mark *m = in->self.feed->store->marks; m != NULL; m = m->next)
+		n += !m->removed;
+	pthread_mutex_unlock(&in->host->lock);
+	return n;
+}

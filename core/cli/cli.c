@@ -52,6 +52,26 @@ static const struct cli_command commands[] = {
 	  "  --dir FOLDER       the folder to be made (NAME)\n"
 	  "  --templates DIR    take what is written from DIR, instead of " PATCHBAY_TEMPLATE_DIR "\n",
 	  cli_new_plugin },
+	{ "plugin-test", "plugin-test FILE.so [OPTION=VALUE]...", "put a plugin through the conformance suite",
+	  "Loads FILE.so, opens it with the options given, as a section would have them, and checks the rules\n"
+	  "that every plugin keeps, each in a process of its own. No daemon is needed, and none is asked. Exit\n"
+	  "status 1 when a rule is broken; what a skipped one needs is said.\n"
+	  "  --kind KIND        source, filter or sink, when the plugin is several\n"
+	  "  --feed COMMAND     a shell command that causes an event or more, for a source; run as often as events\n"
+	  "                     are needed. {port} is the port where the source listens, {OPTION} an option given.\n"
+	  "                     Of a source that can refuse, its status is 0 only if the event was taken\n"
+	  "  --failing OPTION=VALUE   instead of that option, or beside the others: nothing succeeds, such as a\n"
+	  "                     port where nobody listens; may be repeated\n"
+	  "  --body TEXT        the body of an ordinary event for a sink or filter; a JSON object unless given\n"
+	  "  --type TYPE        its type (conform.test)\n"
+	  "  --only GLOB        only these rules; may be repeated\n"
+	  "  --list             show the rules, and what each means\n"
+	  "  --junit FILE       write the results as JUnit XML too\n"
+	  "  --limit DURATION   how long one rule may take (60s)\n"
+	  "  --stop-limit DURATION   how long a stop may take (10s)\n"
+	  "  --memory SIZE      how much a source may take while the store is full (32MiB)\n"
+	  "  --rounds N         how often it is opened and closed (1000)\n",
+	  cli_plugin_test },
 	{ "plugins", "plugins [NAME] [--core] [--man]", "list the plugins, or explain one",
 	  "  --core   explain the options that patchbay itself gives instead\n"
 	  "  --man    print a manual page: NAME's, or without NAME that of patchbay.ini\n",

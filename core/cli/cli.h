@@ -39,6 +39,7 @@ int cli_usage(const struct cli *, const char *fmt, ...) PB_PRINTF(2, 3);
 int cli_check(struct cli *);
 int cli_dead(struct cli *);
 int cli_new_plugin(struct cli *);
+int cli_plugin_test(struct cli *);
 int cli_plugins(struct cli *);
 int cli_reload(struct cli *);
 int cli_replay(struct cli *);

@@ -58,6 +58,10 @@ struct pbt_host *pbt_new_file(const char *path);
  * this. A source that does not stop within PBT_LONG is misuse. */
 int pbt_free(struct pbt_host *) PBT_MUST;
 
+/* What the plugin says of itself: a copy, until pbt_free(), in which members that it does not have read as
+ * zero and a sink's max_batch is 1 at least. */
+const struct pb_plugin *pbt_plugin(const struct pbt_host *);
+
 /*** Sections. ***/
 
 /* Open one section, as it stands in a configuration: "[sink team]\nurl = %s\n". The text is a
@@ -200,6 +204,8 @@ bool pbt_wait_held(struct pbt_instance *, int64_t ms) PBT_MUST;
 
 /* The mark as committed last, until the next commit; false when there is none. */
 bool pbt_mark(struct pbt_instance *, const char *key, struct pb_span *value);
+/* How many there are. */
+size_t pbt_n_marks(struct pbt_instance *);
 /* Put one there for the source of that name, before it is opened. */
 void pbt_put_mark(struct pbt_host *, const char *source, const char *key, struct pb_span value);
 

@@ -7,16 +7,16 @@ status=0
 sources() { find "$@" -name '*.[ch]' | LC_ALL=C sort; }
 
 echo "layers:"
-awk -f $check/includes.awk $(sources core plugins testing etc) || status=1
+awk -f $check/includes.awk $(sources core plugins testing conform etc) || status=1
 echo "lengths:"
-awk -f $check/lengths.awk $(sources core plugins testing tests etc) || status=1
+awk -f $check/lengths.awk $(sources core plugins testing conform tests etc) || status=1
 echo "prototypes:"
-awk -f $check/prototypes.awk $(sources include core plugins testing | grep '\.h$') || status=1
+awk -f $check/prototypes.awk $(sources include core plugins testing conform | grep '\.h$') || status=1
 echo "words:"
-awk -f $check/words.awk $(sources include core plugins testing tests etc) || status=1
+awk -f $check/words.awk $(sources include core plugins testing conform tests etc) || status=1
 echo "built:"
-for file in $(sources core plugins testing); do
-	grep -qF "$file" core/Makefile.inc plugins/Makefile.inc testing/Makefile.inc ||
+for file in $(sources core plugins testing conform); do
+	grep -qF "$file" core/Makefile.inc plugins/Makefile.inc testing/Makefile.inc conform/Makefile.inc ||
 		{ echo "$file: in no Makefile.inc"; status=1; }
 done
 for file in $(find tests -path tests/check/abi -prune -o '(' -name '*.[ch]' -o -name '*.py' ')' -print | LC_ALL=C sort); do

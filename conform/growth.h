@@ -1,0 +1,26 @@
+/*
+ * growth.h - does something that is done again and again leave anything each time?
+ *
+ * What the first quarter of the rounds makes may stay: caches are filled by then. Memory is a leak when each
+ * quarter after it has added some.
+ */
+#ifndef CONFORM_GROWTH_H
+#define CONFORM_GROWTH_H
+
+#include "conform/conform.h"
+
+#define GROWTH_QUARTERS 4
+
+struct growth {
+	unsigned rounds, done, quarter;
+	size_t descriptors[GROWTH_QUARTERS], threads[GROWTH_QUARTERS], heap[GROWTH_QUARTERS];
+};
+
+/* So many rounds, at least 8. */
+void growth_begin(struct growth *, unsigned rounds);
+/* Before each round: is there one more? */
+bool growth_round(struct growth *);
+/* The rule fails when `what` has left descriptors or threads behind, or, if `heap`, memory. */
+void growth_end(struct check *, const struct growth *, bool heap, const char *what);
+
+#endif
