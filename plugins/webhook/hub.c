@@ -1,7 +1,11 @@
 /* hub.c - what curl asks of its program, and what it is told. */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "webhook/hub.h"
 #include "webhook/transfer.h"
@@ -97,11 +101,28 @@ uint32_t hub_of(const struct epoll_event *event)
 	return (uint32_t)(event->data.u64 >> 32);
 }
 
+/* curl 7.88 wakes a multi handle by a pair of sockets that a program started elsewhere in the process would
+ * inherit, and does not tell their numbers. */
+static void keep_from_children(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL; ) {
+		int fd = (int)strtol(e->d_name, NULL, 10), domain;
+		if (fd > STDERR_FILENO && fcntl(fd, F_GETFD) == 0 &&
+		    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof domain }) == 0 &&
+		    domain == AF_UNIX)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
 static CURLM *multi_new(struct hub *hub)
 {
 	CURLM *multi = curl_multi_init();
 	if (multi == NULL)
 		return NULL;
+	keep_from_children();
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, hub);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
