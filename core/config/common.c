@@ -125,7 +125,7 @@ static const struct pb_option sink_table[] = {
 	  "`patchbay sink enable`; 0 is never. That an event is rejected is no failure of the sink." },
 	{ "max_backlog", PB_SIZE, "0", .min = 0, .max = INT64_MAX, .help =
 	  "The most that what waits for the sink may take on disk, its rows and the journal from its "
-	  "first waiting event on; 0 is a quarter of the core's max_size." },
+	  "first waiting event on; 0 is a quarter of the core's max_size, and less while that fills." },
 	{ "overflow", PB_CHOICE, "dead", .choices = "dead block", .help =
 	  "What gives way at max_backlog: its oldest deliveries become dead letters (dead), or its "
 	  "sources are refused until there is room (block)." },

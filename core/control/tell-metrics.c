@@ -36,6 +36,8 @@ static const struct plain daemon_plain[] = {
 	      "Rows of the state found damaged, each time they were met."),
 	PLAIN(status, max_size, "patchbay_store_limit_bytes", "gauge",
 	      "What journal and state together may have: max_size."),
+	PLAIN(status, share, "patchbay_store_share_bytes", "gauge",
+	      "What a sink that sets no quota may have now, beside the journal, of what waits and of dead letters each."),
 	PLAIN(status, saves, "patchbay_state_saves_total", "counter", "Times the state was saved."),
 	PLAIN(status, history.bytes, "patchbay_history_bytes", "gauge",
 	      "Size of the history, which `patchbay trace` shows."),

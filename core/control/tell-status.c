@@ -19,14 +19,14 @@ static json_t *journal_object(const struct journal_stat *j)
 static json_t *daemon_object(const struct status *st)
 {
 	int64_t up = st->taken_ms - st->started_ms;
-	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}",
 			 "type", "daemon", "version", PACKAGE_VERSION, "pid", (int)getpid(),
 			 "time", reply_date(st->taken_ms), "started", reply_date(st->started_ms),
 			 "loaded", reply_date(st->loaded_ms),
 			 "refused", st->refused_ms > 0 ? reply_date(st->refused_ms) : json_null(),
 			 "uptime_ms", (json_int_t)(up > 0 ? up : 0),
 			 "journal", journal_object(&st->journal),
-			 "state_bytes", reply_count(st->state_bytes),
+			 "state_bytes", reply_count(st->state_bytes), "sink_share", reply_count(st->share),
 			 "unrouted", reply_count(st->unrouted), "lost", reply_count(st->lost));
 }
 

@@ -1,22 +1,17 @@
-/* dead.c - dead letters replayed and purged, by hand or over their quotas. */
+/* dead.c - deliveries die; dead letters are replayed and purged. */
 #include "dispatch/dead.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "base/magic.h"
 #include "base/memory.h"
 #include "base/step.h"
 #include "dispatch/router.h"
 #include "dispatch/trail.h"
 
 #define GONE_MAX 16384		/* rows that may be on their way out */
-#define SWEEP_ROWS 256		/* looked at a second for their age */
-#define OVERFLOW_EVERY 20	/* ms between two looks at what is too many, … */
-#define OVERFLOW_LATER 200	/* … when none of it can go */
-#define PIECES_AT_ONCE 8	/* pieces of it that go at each */
 
 static struct dead_gone *find_gone(struct router *r, uint32_t lane, uint64_t seq)
 {
@@ -80,6 +75,23 @@ static void purge(struct router *r, struct lane *lane, struct delivery_key key)
 	step_at("dead: purge gathered");
 }
 
+static void letter_gone(struct lane *lane, const struct dead_row *row)
+{
+	lane->dead--;
+	lane->dead_bytes -= dead_cost(row);
+	lane->unsaved = true;	/* the watermark that passed it goes along */
+}
+
+static void removed_letter_gone(struct router *r, uint32_t number, const struct dead_row *row)
+{
+	for (size_t i = 0; i < r->n_removed; i++) {
+		if (r->removed[i].number != number)
+			continue;
+		r->removed[i].dead--;
+		r->removed[i].dead_bytes -= dead_cost(row);
+	}
+}
+
 static void change_one(struct router *r, struct dead_change *c, struct delivery_key key)
 {
 	struct lane *lane = key.lane < r->n_numbers ? r->by_number[key.lane] : NULL;
@@ -100,11 +112,10 @@ static void change_one(struct router *r, struct dead_change *c, struct delivery_
 			replay(r, lane, key, &row);
 		else
 			purge(r, lane, key);
-		if (lane != NULL) {
-			lane->dead--;
-			lane->dead_bytes -= dead_cost(&row);
-			lane->unsaved = true;	/* the watermark that passed it goes along */
-		}
+		if (lane != NULL)
+			letter_gone(lane, &row);
+		else
+			removed_letter_gone(r, key.lane, &row);
 		c->done++;
 	}
 	buf_free(&hold);
@@ -145,112 +156,6 @@ void dead_free(struct router *r)
 	}
 }
 
-/* Quotas. */
-
-/* The oldest of a sink's, over its lanes. */
-struct oldest {
-	struct router *r;
-	struct delivery_key keys[DEAD_CHANGE_MAX];
-	uint64_t costs[DEAD_CHANGE_MAX];
-	size_t n;
-	uint64_t end;		/* of the lane at hand: its watermark */
-};
-
-static bool note_oldest(void *arg, struct delivery_key key, const struct dead_row *row)
-{
-	struct oldest *o = arg;
-	if (key.seq >= o->end || (o->n == DEAD_CHANGE_MAX && o->keys[o->n - 1].seq <= key.seq))
-		return false;
-	if (find_gone(o->r, key.lane, key.seq) != NULL)
-		return true;
-	size_t at = o->n < DEAD_CHANGE_MAX ? o->n++ : o->n - 1;
-	for (; at > 0 && o->keys[at - 1].seq > key.seq; at--) {
-		o->keys[at] = o->keys[at - 1];
-		o->costs[at] = o->costs[at - 1];
-	}
-	o->keys[at] = key;
-	o->costs[at] = dead_cost(row);
-	return true;
-}
-
-/* Whose dead letters count together, and what they may be. */
-struct letters {
-	struct lane *const *lanes;
-	size_t n_lanes;
-	uint64_t most, most_bytes;
-	uint64_t n, bytes;
-};
-
-static bool are_too_many(const struct letters *l)
-{
-	return l->n > l->most || l->bytes > l->most_bytes;
-}
-
-static struct letters letters_of(struct lane *const lanes[], size_t n, uint64_t most, uint64_t most_bytes)
-{
-	struct letters l = { .lanes = lanes, .n_lanes = n, .most = most, .most_bytes = most_bytes };
-	for (size_t i = 0; i < n; i++) {
-		l.n += lanes[i]->dead;
-		l.bytes += lanes[i]->dead_bytes;
-	}
-	return l;
-}
-
-/* What is too many goes, or a piece of it: how many did. */
-static size_t purge_piece(struct router *r, const struct letters *l)
-{
-	struct oldest oldest = { .r = r };
-	struct letters left = *l;
-	for (size_t i = 0; i < l->n_lanes; i++) {
-		oldest.end = lane_watermark(l->lanes[i]);
-		if (l->lanes[i]->dead > 0)
-			rows_each_dead(r->state, l->lanes[i]->number, 0, note_oldest, &oldest);
-	}
-	struct dead_change c = { .keys = oldest.keys };
-	for (; c.n < oldest.n && are_too_many(&left); c.n++) {
-		left.n--;
-		left.bytes -= oldest.costs[c.n];
-	}
-	dead_change(r, &c);
-	if (c.done > 0)
-		log_write(PB_WARN, l->lanes[0]->sink_title, "%zu dead letters are purged, the oldest of more than "
-			  "dead_max or dead_max_size", c.done);
-	return c.done;
-}
-
-/* When to look again: those that no lane has passed cannot go yet. */
-static int64_t purge_overflow(struct router *r, struct lane *const lanes[], size_t n, uint64_t most, uint64_t most_bytes)
-{
-	int64_t again = OVERFLOW_EVERY;
-	for (int i = 0; i < PIECES_AT_ONCE; i++) {
-		struct letters l = letters_of(lanes, n, most, most_bytes);
-		if (!are_too_many(&l))
-			return TIMER_NEVER;
-		if (purge_piece(r, &l) > 0)
-			continue;
-		again = i == 0 ? OVERFLOW_LATER : OVERFLOW_EVERY;
-		break;
-	}
-	return again;
-}
-
-static void check_overflow(struct timer *t)
-{
-	struct router *r = CONTAINER_OF(t, struct router, dead_timer);
-	int64_t again = TIMER_NEVER;
-	for (size_t i = 0; i < r->n_outlets; i++) {
-		const struct outlet *o = r->outlets[i];
-		int64_t wait = purge_overflow(r, o->lanes, o->n_lanes, o->dead_max, o->quota.dead_max);
-		again = wait < again ? wait : again;
-	}
-	for (size_t i = 0; i < r->n_leaving; i++) {
-		int64_t wait = purge_overflow(r, &r->leaving[i], 1, DEAD_MAX_REMOVED, r->quota_share);
-		again = wait < again ? wait : again;
-	}
-	if (again != TIMER_NEVER)
-		timer_set(&r->timers, t, router_now(r) + again);
-}
-
 void dead_add(struct lane *lane, uint64_t seq, enum dead_reason reason, const struct straggler_row *was,
 	      const struct pb_event *ev)
 {
@@ -265,43 +170,5 @@ void dead_add(struct lane *lane, uint64_t seq, enum dead_reason reason, const st
 	lane->dead++;
 	lane->dead_bytes += dead_cost(&row);
 	save_soon(r);
-	struct letters l = lane->leaving.is ? letters_of(&lane, 1, DEAD_MAX_REMOVED, r->quota_share) :
-		letters_of(lane->outlet->lanes, lane->outlet->n_lanes, lane->outlet->dead_max,
-			   lane->outlet->quota.dead_max);
-	if (are_too_many(&l) && r->dead_timer.place == 0) {
-		r->dead_timer.fire = check_overflow;
-		timer_set(&r->timers, &r->dead_timer, router_now(r) + OVERFLOW_EVERY);
-	}
-}
-
-/* A piece of the rows, looked at for their age. */
-struct sweep {
-	struct router *r;
-	struct delivery_key next, keys[SWEEP_ROWS];
-	size_t seen, n;
-};
-
-static bool note_old(void *arg, struct delivery_key key, const struct dead_row *row)
-{
-	struct sweep *s = arg;
-	const struct lane *lane = key.lane < s->r->n_numbers ? s->r->by_number[key.lane] : NULL;
-	int64_t keep = lane != NULL && !lane->leaving.is ? lane->outlet->dead_keep : DEAD_KEEP_REMOVED;
-	s->next = (struct delivery_key){ key.lane, key.seq + 1 };
-	if (keep > 0 && router_wall(s->r) - row->dead_ms > keep)
-		s->keys[s->n++] = key;
-	return ++s->seen < SWEEP_ROWS;
-}
-
-void dead_tick(struct router *r)
-{
-	struct sweep s = { .r = r, .next = r->dead_swept };
-	rows_scan_dead(r->state, r->dead_swept, note_old, &s);
-	r->dead_swept = s.seen < SWEEP_ROWS ? (struct delivery_key){ 0 } : s.next;
-	struct dead_change c = { .keys = s.keys, .n = s.n };
-	dead_change(r, &c);
-	if (c.done > 0)
-		log_warn("%zu dead letters are purged: older than dead_keep", c.done);
-	r->dead_timer.fire = check_overflow;
-	if (r->dead_timer.place == 0)
-		check_overflow(&r->dead_timer);
+	dead_added(lane);
 }

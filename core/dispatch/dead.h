@@ -48,6 +48,10 @@ bool dead_is_full(const struct router *);
 /* A delivery of the lane is dead: its row goes with the next save. `was` is what was known of it, and the event may be NULL; its
  * sink may have too many then. */
 void dead_add(struct lane *, uint64_t seq, enum dead_reason, const struct straggler_row *was, const struct pb_event *);
+/* dead-quota.c: the lane has one more: its sink may have too many. */
+void dead_added(struct lane *);
+/* Quotas have changed: look at all soon. */
+void dead_look(struct router *);
 /* A save is on disk: what it replayed is due. */
 void dead_saved(struct router *);
 /* Every second: a piece of the rows is looked at for those that are too old. */

@@ -81,7 +81,7 @@ struct dispatch *dispatch_new(const struct config *config, struct loader *loader
 	router_init(r, env->instance.clock, env->journal, env->state, env->memory);
 	r->max_size = env->max_size;
 	r->retain.keep = env->keep;
-	r->quota_share = env->max_size > 0 ? env->max_size / QUOTA_SHARE : UINT64_MAX;
+	share_init(&r->share, env->max_size);
 	r->commit = &d->commit;
 	r->history = env->history;
 	r->alarms = &d->alarms;

@@ -256,10 +256,10 @@ static bool has_left(const struct lane *lane)
 }
 
 /* For whoever looks for letters, or counts rows. */
-static void note_removed(struct router *r, uint32_t number)
+static void note_removed(struct router *r, const struct lane *lane)
 {
 	r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
-	r->removed[r->n_removed++] = number;
+	r->removed[r->n_removed++] = (struct removed){ lane->number, lane->dead, lane->dead_bytes };
 }
 
 static void forget(struct lane *lane)
@@ -273,7 +273,7 @@ static void forget(struct lane *lane)
 	timer_clear(&r->timers, &lane->timer);
 	r->by_number[lane->number] = NULL;
 	if (lane->dead > 0)
-		note_removed(r, lane->number);
+		note_removed(r, lane);
 	r->removed_dead += lane->leaving.moved;
 	if (lane->leaving.moved > 0)
 		log_warn("'%s' (route and sink) has left the configuration: %llu deliveries that waited there are "

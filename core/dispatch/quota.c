@@ -18,9 +18,21 @@ void quota_init(struct outlet *o)
 	const struct options *options = o->config->options;
 	uint64_t backlog = (uint64_t)options_int(options, "max_backlog");
 	uint64_t dead = (uint64_t)options_int(options, "dead_max_size");
-	o->quota.max_backlog = backlog > 0 ? backlog : o->router->quota_share;
+	o->quota.own = backlog > 0;
+	o->quota.dead_own = dead > 0 || o->quota.own;
+	o->quota.max_backlog = o->quota.own ? backlog : o->router->share.whole;
 	o->quota.dead_max = dead > 0 ? dead : o->quota.max_backlog;
 	o->quota.blocks = strcmp(options_str(options, "overflow"), "block") == 0;
+}
+
+static uint64_t rows_max(const struct outlet *o)
+{
+	return o->quota.own ? UINT64_MAX : o->router->share.now;
+}
+
+uint64_t quota_dead_max(const struct outlet *o)
+{
+	return o->quota.dead_own ? o->quota.dead_max : o->router->share.now;
 }
 
 void space_grew(struct router *r)
@@ -82,6 +94,7 @@ static void measure(struct outlet *o, uint64_t *pinned)
 	}
 	*pinned = journal_bytes_from(r->journal, first);
 	o->quota.backlog = *pinned + rows;
+	o->quota.rows = rows;
 	o->quota.dead = dead;
 }
 
@@ -108,10 +121,11 @@ static void say_overflow(struct outlet *o)
 	char count[24], most[PARSE_TEXT_SIZE];
 	if (q->unsaid == 0 || (q->said_ms != 0 && now - q->said_ms < SAID_EVERY))
 		return;
-	format_size((int64_t)q->max_backlog, most);
+	bool shrunk = rows_max(o) < q->max_backlog;
+	format_size((int64_t)(shrunk ? rows_max(o) : q->max_backlog), most);
 	snprintf(count, sizeof count, "%llu", (unsigned long long)q->unsaid);
-	log_write(PB_WARN, o->self.title, "%s deliveries are dead (overflow), the oldest: more waits than max_backlog, %s",
-		  count, most);
+	log_write(PB_WARN, o->self.title, "%s deliveries are dead (overflow), the oldest: more waits than %s, %s",
+		  count, shrunk ? "its share while the store is filled" : "max_backlog", most);
 	alarms_tell(o->router->alarms, "patchbay.sink.overflow", router_wall(o->router), "sink", o->config->name,
 		    "dead", count, NULL);
 	q->said_ms = now;
@@ -171,18 +185,29 @@ static void watch_store(struct router *r)
 	alarms_tell(r->alarms, "patchbay.store.filling", router_wall(r), "bytes", is, "most", may, NULL);
 }
 
+/* How much is to go: of all, a tenth of the limit too; of its rows likewise. 0: nothing. */
+static uint64_t too_much(const struct outlet *o, bool low)
+{
+	const struct quota *q = &o->quota;
+	uint64_t most = q->max_backlog, rows = rows_max(o), least = most - most / 10, rows_least = rows - rows / 10;
+	uint64_t of_all = q->backlog > (low ? least : most) ? q->backlog - least : 0;
+	uint64_t of_rows = q->rows > (low ? rows_least : rows) ? q->rows - rows_least : 0;
+	return of_all > of_rows ? of_all : of_rows;
+}
+
 /* The journal's part may be half of it; all of it together no more than that. */
 static void keep_within(struct outlet *o)
 {
-	uint64_t most = o->quota.max_backlog, pinned, low = most - most / 10;
+	uint64_t most = o->quota.max_backlog, pinned;
 	measure(o, &pinned);
 	watch(o);
 	if (pinned > most / 2)
 		leave_journal(o, most / 2 - most / 8);
+	uint64_t over = too_much(o, o->quota.blocked);
 	if (o->quota.blocks)
-		block(o, o->quota.backlog > (o->quota.blocked ? low : most));
-	else if (o->quota.backlog > most)
-		o->quota.unsaid += shed_oldest(o, o->quota.backlog - low);
+		block(o, over > 0);
+	else if (over > 0)
+		o->quota.unsaid += shed_oldest(o, over);
 	say_overflow(o);
 }
 
@@ -218,6 +243,7 @@ void space_look(struct router *r)
 	compact_oldest(r);
 	for (size_t i = 0; i < r->n_outlets; i++)
 		keep_within(r->outlets[i]);
+	share_look(r);
 	if (r->holds_due || r->holds > 0)	/* routes may have changed */
 		hold_sources(r);
 	space_turn(r);

@@ -381,12 +381,13 @@ static int state_numbers(struct router *r)
 	return 0;
 }
 
-static bool any_dead(void *arg, struct delivery_key key, const struct dead_row *row)
+static bool count_removed(void *arg, struct delivery_key key, const struct dead_row *row)
 {
+	struct removed *removed = arg;
 	(void)key;
-	(void)row;
-	*(bool *)arg = true;
-	return false;
+	removed->dead++;
+	removed->dead_bytes += dead_cost(row);
+	return true;
 }
 
 /* Lanes that have left, and have dead letters. */
@@ -396,14 +397,14 @@ static int note_removed(struct start *st)
 	struct known *k, *next;
 	int failed = 0;
 	HASH_ITER(hh, st->names.all, k, next) {
-		bool dead = false;
+		struct removed removed = { .number = k->number };
 		if (k->key[0] != NAME_LANE || r->by_number[k->number] != NULL || failed < 0)
 			continue;
-		failed = rows_each_dead(r->state, k->number, 0, any_dead, &dead);
-		if (!dead)
+		failed = rows_each_dead(r->state, k->number, 0, count_removed, &removed);
+		if (removed.dead == 0)
 			continue;
 		r->removed = xrealloc(r->removed, r->n_removed + 1, sizeof *r->removed);
-		r->removed[r->n_removed++] = k->number;
+		r->removed[r->n_removed++] = removed;
 	}
 	return failed;
 }

@@ -43,24 +43,14 @@ void reload_cancel(struct inbox_call *call)
 	((struct reload *)call)->d->router.leave_paused = false;
 }
 
-/* A row that goes with the next save counts no more. */
-static bool count_dead(void *arg, struct delivery_key key, const struct dead_row *row)
-{
-	struct lane *lane = arg;
-	if (dead_is_purged(lane->router, key.lane, key.seq))
-		return true;
-	lane->dead++;
-	lane->dead_bytes += dead_cost(row);
-	return true;
-}
-
 /* Of a lane of that name there may be dead letters, from before. */
 static void take_back_letters(struct router *r, struct lane *lane)
 {
 	for (size_t i = 0; i < r->n_removed; i++) {
-		if (r->removed[i] != lane->number)
+		if (r->removed[i].number != lane->number)
 			continue;
-		rows_each_dead(r->state, lane->number, 0, count_dead, lane);
+		lane->dead = r->removed[i].dead;
+		lane->dead_bytes = r->removed[i].dead_bytes;
 		r->removed[i] = r->removed[--r->n_removed];
 		return;
 	}

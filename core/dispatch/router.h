@@ -18,6 +18,7 @@
 #include "dispatch/retain.h"
 #include "dispatch/saver.h"
 #include "dispatch/seen.h"
+#include "dispatch/share.h"
 #include "dispatch/shed.h"
 #include "dispatch/timeline.h"
 #include "dispatch/timer.h"
@@ -81,6 +82,12 @@ struct kept_count {
 	uint64_t save;			/* the save that carries it */
 };
 
+/* A lane that the configuration has no more, and which has dead letters. */
+struct removed {
+	uint32_t number;
+	uint64_t dead, dead_bytes;
+};
+
 struct router {
 	const struct clock *clock;
 	struct journal *journal;
@@ -107,7 +114,7 @@ struct router {
 	bool leave_paused;		/* no piece of it now: a reload looks at where they stand */
 	struct lane **by_number;	/* names table's number to lane, NULL: none */
 	size_t n_numbers;
-	uint32_t *removed;		/* lanes of earlier configurations that have dead letters */
+	struct removed *removed;	/* lanes of earlier configurations that have dead letters */
 	size_t n_removed;
 	struct outlet **outlets;
 	size_t n_outlets;
@@ -137,7 +144,7 @@ struct router {
 	uint64_t grown;			/* the journal's, when space was looked at last */
 	size_t expire_turn;		/* the lane that was looked at last for what is too old */
 	size_t expire_lanes, expire_rows;	/* what is left of this second's look */
-	uint64_t quota_share;		/* bytes: `max_backlog` of a sink that does not say */
+	struct share share;		/* `max_backlog` of sinks that do not say */
 	size_t holds;			/* sources that sinks hold, each for each lane … */
 	bool holds_due;			/* … which may have changed */
 	bool filling;			/* the store has four fifths of max_size, and that was said */

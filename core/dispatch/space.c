@@ -175,7 +175,7 @@ static void count_rows(struct count_pass *p)
 	p->lane = NULL;
 	for (size_t i = 0; i < r->n_removed; i++) {
 		p->seen = 0;
-		rows_each_dead(r->state, r->removed[i], r->kept_below, count_dead, p);
+		rows_each_dead(r->state, r->removed[i].number, r->kept_below, count_dead, p);
 	}
 }
 

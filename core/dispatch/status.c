@@ -56,7 +56,7 @@ static void add_outlet(struct status *st, const struct outlet *o)
 		.state = sink_state_name(o), .events = o->delivered, .failures = o->failed,
 		.in_flight = o->in_flight, .opened = o->opened,
 		.backlog = o->quota.backlog, .max_backlog = o->quota.max_backlog,
-		.dead_bytes = o->quota.dead, .dead_max = o->quota.dead_max,
+		.dead_bytes = o->quota.dead, .dead_max = quota_dead_max(o),
 	};
 	if (o->stand.mode == SINK_ENABLED)
 		memcpy(in->reason, o->reason, sizeof in->reason);
@@ -93,6 +93,7 @@ static void collect_router(struct status *st, const struct dispatch *d)
 	st->loaded_ms = atomic_load(&d->loaded_ms);
 	st->refused_ms = atomic_load(&d->refused_ms);
 	st->max_size = r->max_size;
+	st->share = r->share.now;
 	st->unrouted = r->unrouted;
 	st->lost = r->lost;
 	st->removed = r->removed_dead;

@@ -58,6 +58,7 @@ struct status {
 	int64_t loaded_ms, refused_ms;	/* when the present configuration was taken, and a later one was not, 0: none */
 	struct journal_stat journal;
 	uint64_t max_size;	/* bytes that the store may have, 0: no limit */
+	uint64_t share;		/* bytes that a sink may have now that sets no quota: of rows, and of dead letters */
 	uint64_t state_bytes, state_damaged, saves;
 	uint64_t unrouted, lost, removed;	/* events; deliveries whose event, or whose lane, is gone */
 	uint64_t untold;	/* events about itself that found no room */

@@ -157,6 +157,6 @@ bool trace_look(struct router *r, struct trace_event *ev, struct trace_place *at
 	for (; at->leaving < r->n_leaving && budget > 0; at->leaving++)
 		budget -= look_at_lane(r, r->leaving[at->leaving], ev);
 	for (; at->removed < r->n_removed && budget > 0; at->removed++, budget -= ROWS_COST)
-		look_at_removed(r, r->removed[at->removed], ev);
+		look_at_removed(r, r->removed[at->removed].number, ev);
 	return budget <= 0;
 }

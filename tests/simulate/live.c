@@ -13,6 +13,8 @@
 #include "state/rows.h"
 
 #define AT_REST_MAX 10000	/* rounds until everything must have come to rest */
+#define REST 60			/* times 50 ms, in which everything is saved; … */
+#define SHARE_REST 140		/* … and the sinks' share of a full store shrinks no more */
 
 struct life {
 	struct model model;	/* first: the lab's hooks find it */
@@ -242,9 +244,14 @@ static void checkpoint(struct life *life)
 {
 	come_to_rest(life);
 	model_mark(&life->model);
-	for (int i = 0; i < 60 && !lab_over(life->lab); i++) {
+	const struct share *share = &life->lab->d->router.share;
+	uint64_t before = share->now;
+	for (int left = REST; left > 0 && !lab_over(life->lab); left--) {
 		clock_manual_advance(&life->lab->clock, 50);
 		come_to_rest(life);
+		if (share->now != before)
+			left = SHARE_REST;
+		before = share->now;
 	}
 	if (lab_over(life->lab))
 		return;

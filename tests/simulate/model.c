@@ -522,6 +522,29 @@ static void check_backlog(struct model *m, const struct outlet *o)
 	       (unsigned long long)o->quota.backlog, (unsigned long long)o->quota.max_backlog);
 }
 
+/* What no quota of its own bounds has what the share lets it, and does not fill the store. */
+static void check_share(const struct model *m)
+{
+	const struct router *r = &m->lab->d->router;
+	uint64_t most = r->share.now, rows = 0;
+	struct journal_stat st;
+	bool own = false;
+	for (size_t i = 0; i < r->n_outlets; i++) {
+		const struct quota *q = &r->outlets[i]->quota;
+		own = own || q->own || q->blocks;
+		rows += q->rows + q->dead;
+		expect(q->own || q->blocks || (q->rows <= most && q->dead <= most),
+		       "sink %s has %llu bytes of rows and %llu of dead letters, and may have %llu of each",
+		       r->outlets[i]->config->name, (unsigned long long)q->rows, (unsigned long long)q->dead,
+		       (unsigned long long)most);
+	}
+	journal_stat(r->journal, &st);
+	uint64_t bytes = st.bytes + r->charged, all = m->story->max_size;
+	expect(own || rows <= all / 8 || bytes <= all / 5 * 4 + 2 * m->lab->journal_options.segment_size,
+	       "the store has %llu bytes of at most %llu, and the share is %llu", (unsigned long long)bytes,
+	       (unsigned long long)all, (unsigned long long)most);
+}
+
 void model_at_rest(struct model *m)
 {
 	struct router *r = &m->lab->d->router;
@@ -530,6 +553,7 @@ void model_at_rest(struct model *m)
 	model_saved(m);
 	for (size_t i = 0; i < r->n_outlets; i++)
 		check_backlog(m, r->outlets[i]);
+	check_share(m);
 	model_check_rows(m);
 }
 

@@ -77,3 +77,53 @@ def test_a_sink_that_blocks_says_so(engine, receiver):
     assert set(ids) <= {request.headers["webhook-id"] for request in team.requests}
     bay.stop()
     bay.store("all")
+
+
+DOWN = HTTP + """
+[sink file]
+plugin = file
+path = $DIR/out.jsonl
+
+%s
+[route all]
+to = file
+"""
+ONE = """
+[sink down%d]
+plugin = webhook
+url = http://127.0.0.1:%d/in
+breaker_max_pause = 1s
+
+[route down%d]
+events = %s*
+to = down%d
+"""
+
+
+def test_several_that_are_down_do_not_fill_the_store(engine, receiver):
+    ports = [free_port() for _ in "abc"]
+    bay = engine(DOWN % "".join(ONE % (i, port, i, "abc"[i], i) for i, port in enumerate(ports)), CORE)
+    pad, ids, most = PAD * 8, [], 0
+
+    def post(event):
+        """Faster than such a small store can make room, at times."""
+        status, answer, _ = bay.ask({"event": event, "pad": pad})
+        if status == 202:
+            ids.append(answer["id"])
+        return status == 202
+
+    while len(ids) * len(pad) < 3 * MAX:
+        wait_until(lambda: post("abc"[len(ids) % 3]), 20, "there is room again")
+        if len(ids) % 30 == 0:
+            most = max(most, used(bay))
+    assert most < MAX
+    wait_until(lambda: len(lines(bay.folder / "out.jsonl")) == len(ids), 60, "the file has all")
+    assert [event["id"] for event in objects(bay.folder / "out.jsonl")] == ids
+    assert bay.daemon.log.count("the store fills with what waits for several sinks") == 1
+    assert MAX // 64 < bay.row(type="daemon")["sink_share"] < MAX // 4
+    team = receiver(port=ports[1])
+    bay.wait_lane("down1", timeout=60, behind=0, stragglers=0)
+    got = {request.headers["webhook-id"] for request in team.requests}
+    assert got <= set(ids[1::3]) and ids[1::3][-1] in got
+    bay.stop()
+    bay.store("all")
