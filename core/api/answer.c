@@ -25,7 +25,8 @@ unsigned pb_delivery_attempt(const struct pb_delivery *d)
 void pb_answer(struct pb_delivery *d, enum pb_code code, int64_t after, struct pb_span response,
 	       const char *fmt, ...)
 {
-	char text[DELIVERY_TEXT_MAX] = "";
+	char text[DELIVERY_TEXT_MAX];
+	text[0] = '\0';
 	if (fmt != NULL) {
 		va_list args;
 		va_start(args, fmt);

@@ -58,16 +58,30 @@ static void id_step(struct id_gen *g, int64_t wall_ms, uint64_t random)
 	g->counter = (uint32_t)(random >> 48) << 9 & (COUNTER_MAX >> 1);
 }
 
+#define HEX(high) #high "0" #high "1" #high "2" #high "3" #high "4" #high "5" #high "6" #high "7" \
+	#high "8" #high "9" #high "a" #high "b" #high "c" #high "d" #high "e" #high "f"
+
+/* The lowest 8 * `n` bits, two digits a byte. */
+static char *put_hex(char *to, uint64_t bits, unsigned n)
+{
+	static const char bytes[] = HEX(0) HEX(1) HEX(2) HEX(3) HEX(4) HEX(5) HEX(6) HEX(7)
+				    HEX(8) HEX(9) HEX(a) HEX(b) HEX(c) HEX(d) HEX(e) HEX(f);
+	for (unsigned i = n; i-- > 0; to += 2)
+		memcpy(to, bytes + 2 * (bits >> 8 * i & 0xff), 2);
+	return to;
+}
+
 static void id_write(uint64_t high, uint64_t low, char text[static ID_TEXT_SIZE])
 {
-	static const char digits[] = "0123456789abcdef";
-	char *p = text;
-	for (unsigned i = 0; i < 32; i++) {
-		if (i == 8 || i == 12 || i == 16 || i == 20)
-			*p++ = '-';
-		uint64_t half = i < 16 ? high : low;
-		*p++ = digits[half >> (60 - 4 * (i % 16)) & 15];
-	}
+	char *p = put_hex(text, high >> 32, 4);
+	*p++ = '-';
+	p = put_hex(p, high >> 16, 2);
+	*p++ = '-';
+	p = put_hex(p, high, 2);
+	*p++ = '-';
+	p = put_hex(p, low >> 48, 2);
+	*p++ = '-';
+	p = put_hex(p, low, 6);
 	*p = '\0';
 }
 

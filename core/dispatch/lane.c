@@ -14,6 +14,12 @@
 /* A window holds what may be out and as much again, so that the sink never waits for the router. */
 #define WINDOW_SPARE 16
 #define WINDOW_BYTES (4u << 20)
+/* Slots that are kept to be used again. None under a sanitizer, which would rather see each freed. */
+#ifdef __SANITIZE_ADDRESS__
+#define SLOTS_SPARE 0
+#else
+#define SLOTS_SPARE 2048
+#endif
 
 /* Where it goes on: the head, or, of rows, the first that does not only wait for its own to go. After a crash rows are
  * taken up in order again, so that those may be passed. */
@@ -128,6 +134,37 @@ void lane_rewire(struct lane *lane, struct route *route, struct outlet *outlet)
 	router_pump(lane->router, outlet);
 }
 
+static struct slot *slot_take(struct router *r)
+{
+	struct slot *slot = r->spare_slots;
+	if (slot == NULL)
+		return xcalloc(1, sizeof *slot);
+	r->spare_slots = slot->next;
+	r->n_spare_slots--;
+	return slot;
+}
+
+static void slot_put_back(struct router *r, struct slot *slot)
+{
+	if (r->n_spare_slots + 1 > SLOTS_SPARE) {
+		free(slot);
+		return;
+	}
+	slot->next = r->spare_slots;
+	r->spare_slots = slot;
+	r->n_spare_slots++;
+}
+
+void lane_free_spare(struct router *r)
+{
+	for (struct slot *s = r->spare_slots, *next; s != NULL; s = next) {
+		next = s->next;
+		free(s);
+	}
+	r->spare_slots = NULL;
+	r->n_spare_slots = 0;
+}
+
 static void slot_free(struct slot *slot)
 {
 	event_unref(slot->event);
@@ -136,7 +173,7 @@ static void slot_free(struct slot *slot)
 	free(slot->restored);
 	free(slot->text);
 	free(slot->response);
-	free(slot);
+	slot_put_back(slot->lane->router, slot);
 }
 
 void lane_free(struct lane *lane)
@@ -300,10 +337,10 @@ static void detach(struct slot **head, struct slot **tail, struct slot *slot)
 static struct slot *slot_new(struct lane *lane, const struct pb_event *ev, uint64_t seq,
 			     enum slot_state state)
 {
-	struct slot *slot = xcalloc(1, sizeof *slot);
+	struct slot *slot = slot_take(lane->router);
 	*slot = (struct slot){
 		.lane = lane, .seq = seq, .state = state, .event = event_ref(ev),
-		.row_due_ms = -1, .taken_ms = router_now(lane->router),
+		.row_due_ms = -1, .taken_ms = router_turn_ms(lane->router),
 	};
 	return slot;
 }
@@ -324,7 +361,6 @@ struct slot *lane_push(struct lane *lane, const struct pb_event *ev, enum slot_s
 static void add_loose(struct lane *lane, struct slot *slot)
 {
 	slot->loose = true;
-	slot->passed = false;
 	append(&lane->loose_head, &lane->loose_tail, slot);
 	HASH_ADD(hh, lane->loose, seq, sizeof slot->seq, slot);
 	lane->n_loose++;

@@ -43,7 +43,6 @@ struct slot {
 	uint64_t seq;
 	enum slot_state state;
 	bool loose;
-	bool passed;			/* to be loose once its row is on disk */
 	bool forgotten;			/* its row goes and none takes its place */
 	const struct pb_event *event;	/* as stored */
 	struct parts parts;		/* what filters made of it; empty: the event itself */
@@ -143,6 +142,8 @@ struct lane *lane_new(struct router *, struct route *, struct outlet *);
 struct lane *lane_new_leaving(struct router *, const char *title);
 /* Free it and the slots in its window. */
 void lane_free(struct lane *);
+/* Free what slots of all lanes were in: the last. */
+void lane_free_spare(struct router *);
 /* Lead from the route to the outlet, from now on: both may be new. What waits in it goes on as the sink's order says. */
 void lane_rewire(struct lane *, struct route *, struct outlet *);
 /* The sink's name. */

@@ -44,13 +44,18 @@ struct route **router_match(struct router *r, const struct pb_event *ev, size_t 
 {
 	char key[4 + EVENT_VALUE_MAX];
 	uint32_t origin = event_origin(ev);
-	size_t len = strlen(event_type(ev));
-	struct match *m;
-	memcpy(key, &origin, 4);
-	memcpy(key + 4, event_type(ev), len);
-	HASH_FIND(hh, r->matches, key, 4 + len, m);
-	if (m == NULL)
-		m = match_new(r, ev, key, 4 + len);
+	const char *type = event_type(ev);
+	size_t len = strlen(type);
+	struct match *m = r->last_match;
+	/* Events of one kind come in a row. */
+	if (m == NULL || m->key_len != 4 + len || memcmp(m->key, &origin, 4) != 0 || memcmp(m->key + 4, type, len) != 0) {
+		memcpy(key, &origin, 4);
+		memcpy(key + 4, type, len);
+		HASH_FIND(hh, r->matches, key, 4 + len, m);
+		if (m == NULL)
+			m = match_new(r, ev, key, 4 + len);
+		r->last_match = m;
+	}
 	*n = m->n;
 	return m->routes;
 }
@@ -59,6 +64,7 @@ void router_matches_free(struct router *r)
 {
 	struct match *m, *next;
 	r->match_bytes = 0;
+	r->last_match = NULL;
 	HASH_ITER(hh, r->matches, m, next) {
 		HASH_DEL(r->matches, m);
 		free(m->routes);

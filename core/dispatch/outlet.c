@@ -57,6 +57,7 @@ void outlet_init(struct outlet *o, struct config_instance *in, struct plugin_use
 		.max_batch = batch_limit(in, sink),
 		.max_in_flight = (size_t)options_int(in->options, "max_in_flight"),
 		.max_response = (size_t)options_int(in->options, "max_response"),
+		.max_retry_after = options_int(in->options, "max_retry_after"),
 		.timer = { .fire = probe_due }, .rate_timer = { .fire = rate_due },
 		.breaker = make_breaker(in->options, sink->submit != NULL),
 		.stand = {

@@ -33,6 +33,7 @@ struct outlet {
 	int64_t retired_ms;		/* monotonic: since then */
 	bool late_said;			/* it has not answered all within its timeout since, which is said */
 	size_t max_in_flight, max_batch, max_response;
+	int64_t max_retry_after;	/* ms */
 	size_t in_flight;		/* deliveries */
 	struct lane **lanes;		/* that lead here */
 	size_t n_lanes, turn;		/* whose turn it is */

@@ -28,6 +28,7 @@ void router_init(struct router *r, const struct clock *clock, struct journal *jo
 		.kept_below = stat.first_seq,
 	};
 	r->last_save = r->last_event = clock_mono(clock);
+	r->turn_began = clock_fine(clock);
 	seen_init(&r->seen, state, clock, r->wall_offset);
 	timeline_init(&r->timeline, r->next, router_wall(r));
 	tick_begin(r);
@@ -72,6 +73,7 @@ void router_fini(struct router *r)
 	marks_free(r);
 	free(r->keyed_by);
 	space_free(r);
+	lane_free_spare(r);
 	seen_fini(&r->seen);
 	shed_free(r);
 	dead_free(r);
@@ -88,6 +90,11 @@ void router_fini(struct router *r)
 int64_t router_now(const struct router *r)
 {
 	return clock_mono(r->clock);
+}
+
+int64_t router_turn_ms(const struct router *r)
+{
+	return r->turn_began / 1000;
 }
 
 int64_t router_wall(const struct router *r)
@@ -119,7 +126,7 @@ void router_pump(struct router *r, struct outlet *o)
 void router_moved(struct lane *lane)
 {
 	struct router *r = lane->router;
-	r->last_event = router_now(r);
+	r->last_event = router_turn_ms(r);
 	r->save_pending = lane->unsaved = true;
 	if (lane->dirty)
 		return;

@@ -120,6 +120,7 @@ struct router {
 	size_t n_outlets;
 	struct match *matches;
 	size_t match_bytes;
+	struct match *last_match;	/* NULL: none */
 	uint64_t next;			/* the first event not routed yet */
 	struct journal_pos routed;	/* the end of the last block routed */
 	int64_t wall_offset;		/* engine's wall clock less monotonic: steady while we run */
@@ -169,6 +170,8 @@ struct router {
 	uint64_t damaged;		/* blocks, as told last */
 	uint32_t alarms_origin;		/* the built-in source's number: nothing is told of its own events */
 	uint64_t in_flight;		/* deliveries out, all outlets */
+	struct slot *spare_slots;	/* to be used again */
+	size_t n_spare_slots;
 	bool draining;			/* nothing new goes out */
 	pthread_mutex_t drained_lock;	/* guards `drained` */
 	pthread_cond_t drained_cond;
@@ -190,6 +193,8 @@ int router_start(struct router *);
 int64_t router_turn(struct router *);
 /* Engine time: monotonic, and a wall clock that is not set while we run. */
 int64_t router_now(const struct router *);
+/* The same as it was when the turn began: for what is noted of each event, where a few ms do not count. */
+int64_t router_turn_ms(const struct router *);
 int64_t router_wall(const struct router *);
 /* When the event was accepted: engine wall clock. `own`, unless NULL: only its own time is known, which its sender may have
  * set. */

@@ -106,7 +106,8 @@ void settle_park(struct lane *lane)
 {
 	struct router *r = lane->router;
 	for (struct slot *s = lane->head; s != NULL; s = s->next) {
-		bool has_row = s->row_due_ms >= 0 && (!lane->strict || s->passed || is_parked(s));
+		/* One of a relaxed lane with a row is about to leave the window. */
+		bool has_row = s->row_due_ms >= 0 && (!lane->strict || is_parked(s));
 		int64_t wait = s->state == SLOT_WAITING ? s->after - router_now(r) : 0;
 		if (s->state != SLOT_SAVING && !has_row)
 			put_row(r, s, wait > 0 ? wait : 0, true);
@@ -191,7 +192,7 @@ static void retry(struct router *r, struct slot *slot, const struct retry *waits
 		return;
 	}
 	lane->retried++;
-	bool in_place = lane->strict && !slot->loose && !slot->passed;
+	bool in_place = lane->strict && !slot->loose;
 	put_row(r, slot, wait, in_place && is_parked(slot));
 	step_at("settle: straggler's row gathered");
 	if (in_place) {
@@ -215,7 +216,7 @@ static void failed(struct router *r, struct slot *slot, enum pb_code code)
 	else if (slot->lane->leaving.is)
 		settle_removed(r, slot);
 	else
-		retry(r, slot, &o->config->retry, options_int(o->config->options, "max_retry_after"));
+		retry(r, slot, &o->config->retry, o->max_retry_after);
 }
 
 /* None of its attempts is used up. */
@@ -296,14 +297,12 @@ static void note_works(struct outlet *o)
 /* What the answer says of the sink as a whole. */
 static void note_sink(struct router *r, struct outlet *o, const struct pb_delivery *d)
 {
-	int64_t now = router_now(r);
-	int64_t most = options_int(o->config->options, "max_retry_after");
-	int64_t after = d->after < most ? d->after : most;
+	int64_t after = d->after < o->max_retry_after ? d->after : o->max_retry_after;
 	const char *why = d->text != NULL ? d->text : "no reason given";
 	switch (d->code) {
 	case PB_DOWN:
 		sink_failed(o, why);
-		if (breaker_down(&o->breaker, now, after))
+		if (breaker_down(&o->breaker, router_now(r), after))
 			note_down(r, o, "is down, held until it answers", why);
 		break;
 	case PB_GONE:
@@ -313,7 +312,7 @@ static void note_sink(struct router *r, struct outlet *o, const struct pb_delive
 		sink_failed(o, why);
 		if (o->breaker.failures_max == 0)	/* it answers, and that is all that is asked */
 			note_alive(r, o);
-		else if (breaker_failed(&o->breaker, now))
+		else if (breaker_failed(&o->breaker, router_now(r)))
 			note_down(r, o, "fails again and again, held until it works", why);
 		break;
 	case PB_UNTRIED:
@@ -443,19 +442,12 @@ static void wait_elsewhere(struct router *r, struct slot *slot)
 	save_wait(r, slot, true, slot->row_due_ms);
 }
 
-/* It leaves the window when its row is on disk, and waits for its answer as a straggler. */
-static void pass(struct router *r, struct slot *slot)
-{
-	slot->passed = true;
-	save_wait(r, slot, false, TIMER_NEVER);
-}
-
 /* What others have passed gets a row, so that the watermark may pass it too, and a crash repeats only it. What
  * nothing has passed needs none: a lane that is held writes nothing. */
 static void age_window(struct router *r, struct lane *lane, int64_t since)
 {
 	for (struct slot *s = lane->head; s != NULL && s->seq < lane_passed(lane); s = s->next) {
-		if (s->state == SLOT_SAVING || s->passed || s->taken_ms > since)
+		if (s->state == SLOT_SAVING || s->taken_ms > since)
 			continue;
 		if (s->state == SLOT_HELD) {
 			keys_park(s);
@@ -463,7 +455,7 @@ static void age_window(struct router *r, struct lane *lane, int64_t since)
 			wait_elsewhere(r, s);
 		} else if (s->row_due_ms < 0 || is_parked(s)) {
 			put_row(r, s, 0, false);
-			pass(r, s);
+			save_wait(r, s, false, TIMER_NEVER);
 		}
 	}
 }
@@ -486,7 +478,7 @@ static void save_halves(struct router *r, struct slot *first)
 			continue;
 		put_row(r, s, 0, is_parked(s));
 		if (fresh && !s->lane->strict)
-			pass(r, s);
+			save_wait(r, s, false, TIMER_NEVER);
 	}
 }
 

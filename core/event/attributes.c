@@ -23,12 +23,19 @@ static bool same(const void *a, size_t a_len, struct pb_span b)
 	return a_len == b.len && memcmp(a, b.data, a_len) == 0;
 }
 
+/* No two of them are equally long. */
 static enum attribute_known known_of(struct pb_span name)
 {
-	for (unsigned i = 0; i < ATTRIBUTE_KNOWN; i++)
-		if (same(known_names[i].data, known_names[i].len, name))
-			return (enum attribute_known)i;
-	return ATTRIBUTE_KNOWN;
+	static const enum attribute_known by_length[] = {
+		[2] = ATTRIBUTE_ID, [4] = ATTRIBUTE_TYPE, [6] = ATTRIBUTE_SOURCE,
+		[7] = ATTRIBUTE_SUBJECT, [15] = ATTRIBUTE_CONTENT_TYPE,
+	};
+	enum attribute_known which;
+
+	if (name.len >= sizeof by_length / sizeof *by_length)
+		return ATTRIBUTE_KNOWN;
+	which = by_length[name.len];
+	return same(known_names[which].data, known_names[which].len, name) ? which : ATTRIBUTE_KNOWN;
 }
 
 bool attribute_name_ok(struct pb_span name)
@@ -48,6 +55,24 @@ bool attribute_name_ok(struct pb_span name)
 	return true;
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Is it ASCII without control characters? Eight bytes at a time; some sound text may be told to be none. */
+static bool plain(const unsigned char *s, size_t len)
+{
+	const uint64_t high = EACH_BYTE(0x80);
+	uint64_t found = 0, w;
+
+	for (; len >= sizeof w; s += sizeof w, len -= sizeof w) {
+		memcpy(&w, s, sizeof w);
+		/* Over 0x7f; below 0x20; 0x7f. */
+		found |= w | (w - EACH_BYTE(0x20)) | ((w ^ EACH_BYTE(0x7f)) - EACH_BYTE(1));
+	}
+	for (; len > 0; s++, len--)
+		found |= (uint64_t)(*s - ' ') | (uint64_t)(*s + 1);
+	return (found & high) == 0;
+}
+
 /* CloudEvents 1.0, "String": neither U+0000 to U+001F nor U+007F to U+009F. */
 static bool value_ok(struct pb_span value, size_t max)
 {
@@ -56,6 +81,8 @@ static bool value_ok(struct pb_span value, size_t max)
 
 	if (value.len > max)
 		return false;
+	if (plain(s, value.len))
+		return true;
 	for (size_t i = 0; i < value.len; i++) {
 		if (s[i] < ' ' || s[i] == 0x7f)
 			return false;
@@ -191,17 +218,21 @@ void attributes_free(struct attributes *set)
 	}
 }
 
+int attributes_set_known(struct attributes *set, enum attribute_known which, struct pb_span value)
+{
+	if (value.data != NULL && !value_ok(value, which == ATTRIBUTE_ID ? EVENT_ID_MAX : EVENT_VALUE_MAX))
+		return -EINVAL;
+	return set_known(set, which, value);
+}
+
 int attributes_set(struct attributes *set, struct pb_span name, struct pb_span value)
 {
 	enum attribute_known which = known_of(name);
-	size_t max = which == ATTRIBUTE_ID ? EVENT_ID_MAX : EVENT_VALUE_MAX;
 
-	if (which == ATTRIBUTE_KNOWN && !attribute_name_ok(name))
-		return -EINVAL;
-	if (value.data != NULL && !value_ok(value, max))
-		return -EINVAL;
 	if (which != ATTRIBUTE_KNOWN)
-		return set_known(set, which, value);
+		return attributes_set_known(set, which, value);
+	if (!attribute_name_ok(name) || (value.data != NULL && !value_ok(value, EVENT_VALUE_MAX)))
+		return -EINVAL;
 	return set_further(set, name, value);
 }
 

@@ -51,6 +51,8 @@ void attributes_free(struct attributes *);
  * [a-z0-9_.-] or is reserved, a value that is not UTF-8 without control characters, over the
  * limits in event.h. */
 int attributes_set(struct attributes *, struct pb_span name, struct pb_span value);
+/* The same for a known one. */
+int attributes_set_known(struct attributes *, enum attribute_known, struct pb_span value);
 /* Is it [a-z0-9_.-], short enough and not reserved? */
 bool attribute_name_ok(struct pb_span name);
 /* The value, or NULL when not set. */

@@ -185,6 +185,12 @@ int event_set_span(struct pb_event *ev, struct pb_span name, struct pb_span valu
 	return attributes_set(&ev->attrs, name, value);
 }
 
+int event_set_known(struct pb_event *ev, enum attribute_known which, struct pb_span value)
+{
+	check_unshared(ev);
+	return attributes_set_known(&ev->attrs, which, value);
+}
+
 static int set_time_text(struct pb_event *ev, const char *value)
 {
 	return value == NULL ? -EINVAL : time_parse(value, &ev->time);

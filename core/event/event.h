@@ -15,6 +15,8 @@
 
 #include <patchbay/plugin.h>
 
+#include "event/attributes.h"
+
 #define EVENT_ID_MAX 256		/* bytes of an id */
 #define EVENT_NAME_MAX 64		/* bytes of an attribute's name */
 #define EVENT_VALUE_MAX (8 * 1024)	/* bytes of one value */
@@ -47,7 +49,6 @@ const char *event_attr(const struct pb_event *, const char *name);
 /* The i-th further attribute, in the order they were set. */
 bool event_attr_at(const struct pb_event *, size_t i, const char **name, const char **value);
 /* All of them with their lengths, as long as the event is not changed. */
-struct attributes;
 const struct attributes *event_attributes(const struct pb_event *);
 
 /* Before it is handed over only. 0, -ENOMEM, -EINVAL (bad name or value: names are [a-z0-9_.-]
@@ -56,6 +57,7 @@ const struct attributes *event_attributes(const struct pb_event *);
 int event_set(struct pb_event *, const char *name, const char *value);
 /* The same for text without NUL at its end; {NULL, 0} removes. Not for `time`. */
 int event_set_span(struct pb_event *, struct pb_span name, struct pb_span value);
+int event_set_known(struct pb_event *, enum attribute_known, struct pb_span value);
 void event_set_time(struct pb_event *, int64_t ms);
 int event_set_body(struct pb_event *, struct pb_span body);
 

@@ -26,6 +26,7 @@ _Static_assert(sizeof HEAD PAD TAIL - 1 + DIGITS == LEAST, "no body is shorter")
 
 struct numbers {
 	struct pb_self *self;
+	const char *type;
 	int64_t count, rate, batch;
 	int64_t last;		/* the last number handed over */
 	int64_t looked, credit;	/* when `rate` was last looked at, ms; what it allows, in thousandths */
@@ -74,6 +75,7 @@ void *numbers_open(struct pb_self *self, struct pb_error *err)
 		return pb_error(err, NULL, "out of memory");
 	s->self = self;
 	s->size = size;
+	s->type = pb_str(self, "type");
 	s->count = pb_int(self, "count");
 	s->rate = pb_int(self, "rate");
 	s->batch = pb_int(self, "batch");
@@ -99,7 +101,7 @@ static struct pb_event *make(struct numbers *s, int64_t n)
 	struct pb_event *ev = pb_event_new(s->self, (struct pb_span){ s->body, s->size });
 	if (ev == NULL)
 		return NULL;
-	if (pb_event_set(ev, "type", pb_str(s->self, "type")) == 0 &&
+	if (pb_event_set(ev, "type", s->type) == 0 &&
 	    pb_event_set(ev, "datacontenttype", "application/json") == 0)
 		return ev;
 	pb_event_free(ev);

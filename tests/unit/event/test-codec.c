@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <cmocka.h>
+#include <msgpack.h>
 
 #include "base/span.h"
 #include "event/codec.h"
@@ -103,6 +104,57 @@ static void attributes_come_back(void **state)
 	}
 }
 
+/* What is packed is what msgpack-c makes of the same values. */
+static void same_as_msgpack_c(const struct buf *buf)
+{
+	msgpack_unpacked unpacked;
+	msgpack_sbuffer again;
+	msgpack_packer pk;
+	size_t at = 0;
+
+	msgpack_unpacked_init(&unpacked);
+	msgpack_sbuffer_init(&again);
+	msgpack_packer_init(&pk, &again, msgpack_sbuffer_write);
+	assert_int_equal(msgpack_unpack_next(&unpacked, buf->data, buf->len, &at), MSGPACK_UNPACK_SUCCESS);
+	assert_int_equal(at, buf->len);
+	assert_int_equal(msgpack_pack_object(&pk, unpacked.data), 0);
+	assert_int_equal(again.size, buf->len);
+	assert_memory_equal(again.data, buf->data, buf->len);
+	msgpack_sbuffer_destroy(&again);
+	msgpack_unpacked_destroy(&unpacked);
+}
+
+/* Numbers, texts and counts around every change of its headers. */
+static void others_read_it(void **state)
+{
+	static const uint64_t edges[] = { 0, 1, 15, 16, 31, 32, 127, 128, 255, 256, 65535, 65536, UINT32_MAX,
+					  (uint64_t)UINT32_MAX + 1, INT64_MAX };
+	char text[EVENT_VALUE_MAX + 1], name[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+		for (int sign = -1; sign <= 1; sign += 2) {
+			size_t len = edges[i] < EVENT_VALUE_MAX ? (size_t)edges[i] : EVENT_VALUE_MAX;
+			struct buf buf = BUF_INIT(2000000);
+			struct pb_event *ev;
+
+			memset(text, 'x', len);
+			text[len] = '\0';
+			ev = event_new(span_of(text, len), (int64_t)edges[i] * sign);
+			assert_int_equal(event_set(ev, "subject", text), 0);
+			for (unsigned j = 0; j < edges[i] && j < EVENT_ATTRS_MAX; j++) {
+				snprintf(name, sizeof name, "a%u", j);
+				assert_int_equal(event_set(ev, name, "v"), 0);
+			}
+			event_set_origin(ev, (uint32_t)edges[i]);
+			assert_int_equal(codec_pack(&buf, ev), 0);
+			assert_int_equal(codec_size(ev), buf.len);
+			same_as_msgpack_c(&buf);
+			event_unref(ev);
+			buf_free(&buf);
+		}
+}
+
 static void appends_within_the_limit(void **state)
 {
 	struct pb_event *ev = sample(span_str("{\"a\":1}"));
@@ -140,6 +192,8 @@ static const struct {
 	{ "nothing", BYTES(""), EBADMSG },
 	{ "nil", BYTES("\xc0"), EBADMSG },
 	{ "the byte that msgpack never uses", BYTES("\xc1"), EBADMSG },
+	{ "the same in a longer array", BYTES("\x9b\x01\x00\xa1i\xa1t\xa1s\xa0\xa0\x00\x80\xc4\x00\xc1"), EBADMSG },
+	{ "a longer array, cut", BYTES("\x9b\x01\x00\xa1i\xa1t\xa1s\xa0\xa0\x00\x80\xc4\x00"), EBADMSG },
 	{ "an empty array", BYTES("\x90"), EBADMSG },
 	{ "a map", BYTES("\x81\x01\x02"), EBADMSG },
 	{ "version 2", BYTES("\x92\x02\x00"), EPROTONOSUPPORT },
@@ -190,7 +244,7 @@ static void records_from_outside(void **state)
 	}
 }
 
-/* Nesting deeper than msgpack-c takes is damage, not a crash. */
+/* Deep nesting is damage, not a crash. */
 static void deep_nesting_is_refused(void **state)
 {
 	char bytes[2000];
@@ -222,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bodies_come_back),
 		cmocka_unit_test(attributes_come_back),
+		cmocka_unit_test(others_read_it),
 		cmocka_unit_test(appends_within_the_limit),
 		cmocka_unit_test(records_from_outside),
 		cmocka_unit_test(deep_nesting_is_refused),
