@@ -31,8 +31,9 @@ struct hook {
 	struct parcel *parcels, **parcels_end;	/* handed over, not begun */
 	struct hook *next_ready;
 	bool well;			/* its last attempt was a success */
+	unsigned failures;		/* since then, in a row */
 	struct transfer *busy, *idle;
-	struct pool *pool;		/* of all that are idle */
+	struct pool *pool;		/* of all hooks' transfers */
 
 	/* Under the loop's lock. */
 	struct hook *next_leaving;

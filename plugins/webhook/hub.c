@@ -1,6 +1,5 @@
 /* hub.c - what curl asks of its program, and what it is told. */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -9,6 +8,9 @@
 
 #include "webhook/hub.h"
 #include "webhook/transfer.h"
+#include "webhook/watch.h"
+
+#define PAIR_WITHIN 1024	/* numbers */
 
 int64_t now_ms(void)
 {
@@ -27,23 +29,14 @@ static uint64_t socket_data(const struct hub *hub, curl_socket_t fd)
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
 {
 	struct hub *hub = arg;
-	struct epoll_event event = { .data.u64 = socket_data(hub, fd) };
+	uint32_t events = 0;
 	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		epoll_ctl(hub->epoll, EPOLL_CTL_DEL, fd, NULL);
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		event.events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		event.events |= EPOLLOUT;
-	if (known == NULL)
-		curl_multi_assign(hub->multi, fd, hub);
-	/* A descriptor may have been closed and opened again in between. Anything else that
-	 * fails ends in that attempt's time-out: an error here would end the multi handle. */
-	int error = epoll_ctl(hub->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
-	if (error < 0 && (errno == EEXIST || errno == ENOENT))
-		epoll_ctl(hub->epoll, errno == EEXIST ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+	(void)known;
+	if (what != CURL_POLL_REMOVE && (what & CURL_POLL_IN))
+		events |= EPOLLIN;
+	if (what != CURL_POLL_REMOVE && (what & CURL_POLL_OUT))
+		events |= EPOLLOUT;
+	watch_set(hub->watches, hub->epoll, fd, events, socket_data(hub, fd));
 	return 0;
 }
 
@@ -74,7 +67,8 @@ static void collect(struct hub *hub)
 void hub_socket(struct hub *hub, const struct epoll_event *event)
 {
 	int what = 0, running;
-	if (hub->multi == NULL)
+	curl_socket_t fd = (curl_socket_t)(uint32_t)event->data.u64;
+	if (hub->multi == NULL || !watch_ready(hub->watches, hub->epoll, fd))
 		return;
 	if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		what |= CURL_CSELECT_IN;
@@ -82,7 +76,7 @@ void hub_socket(struct hub *hub, const struct epoll_event *event)
 		what |= CURL_CSELECT_OUT;
 	if (event->events & EPOLLERR)
 		what |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(hub->multi, (curl_socket_t)(uint32_t)event->data.u64, what, &running);
+	curl_multi_socket_action(hub->multi, fd, what, &running);
 	collect(hub);
 }
 
@@ -101,28 +95,44 @@ uint32_t hub_of(const struct epoll_event *event)
 	return (uint32_t)(event->data.u64 >> 32);
 }
 
-/* curl 7.88 wakes a multi handle by a pair of sockets that a program started elsewhere in the process would
- * inherit, and does not tell their numbers. */
-static void keep_from_children(void)
+/* Is it one of a pair that a program started elsewhere in the process would inherit? It is kept from that. */
+static bool keep_from_children(int fd)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL; ) {
-		int fd = (int)strtol(e->d_name, NULL, 10), domain;
-		if (fd > STDERR_FILENO && fcntl(fd, F_GETFD) == 0 &&
-		    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof domain }) == 0 &&
-		    domain == AF_UNIX)
-			fcntl(fd, F_SETFD, FD_CLOEXEC);
-	}
+	int domain;
+	return fd > STDERR_FILENO && fcntl(fd, F_GETFD) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){ sizeof domain }) == 0 &&
+	       domain == AF_UNIX && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+/* curl 7.88 wakes a multi handle by a pair of sockets that may be inherited, and does not tell their numbers. They are the
+ * lowest that were free, so that it takes no look at all of thousands; but another thread may have freed a lower one. */
+static void keep_pair_from_children(int lowest)
+{
+	int found = 0;
+	for (int fd = lowest; lowest >= 0 && fd < lowest + PAIR_WITHIN && found < 2; fd++)
+		found += keep_from_children(fd);
+	DIR *dir = found < 2 ? opendir("/proc/self/fd") : NULL;
+	for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL; )
+		keep_from_children((int)strtol(e->d_name, NULL, 10));
 	if (dir != NULL)
 		closedir(dir);
 }
 
+static int lowest_free(const struct hub *hub)
+{
+	int fd = fcntl(hub->epoll, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		close(fd);
+	return fd;
+}
+
 static CURLM *multi_new(struct hub *hub)
 {
+	int lowest = lowest_free(hub);
 	CURLM *multi = curl_multi_init();
 	if (multi == NULL)
 		return NULL;
-	keep_from_children();
+	keep_pair_from_children(lowest);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, hub);
 	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -164,12 +174,14 @@ bool hub_rest(struct hub *hub, int64_t since)
 	return true;
 }
 
-struct hub *hub_new(int epoll, uint32_t number)
+struct hub *hub_new(int epoll, uint32_t number, struct watches *watches)
 {
 	struct hub *hub = calloc(1, sizeof *hub);
 	if (hub == NULL)
 		return NULL;
-	*hub = (struct hub){ .epoll = epoll, .number = number, .due = -1, .used = -1, .kept = 1 };
+	*hub = (struct hub){
+		.epoll = epoll, .number = number, .watches = watches, .due = -1, .used = -1, .kept = 1,
+	};
 	return hub;
 }
 

@@ -2,8 +2,9 @@
  * hub.h - a curl multi handle for some of the sinks, on the loop's epoll.
  *
  * With each transfer curl looks through all the names, and at times all the connections, that its multi handle
- * knows. So thousands of sinks share not one handle but many, each with a hundred of them. What is of a
- * hub is the loop's thread's, but for what its maker counts.
+ * knows. So thousands of sinks share not one handle but many, each with a hundred of them. Beside each stands another, for
+ * those of its sinks that fail again and again: what is to be done for these can wait for what is to be done for all
+ * others. What is of a hub is the loop's thread's, but for what its maker counts.
  */
 #ifndef WEBHOOK_HUB_H
 #define WEBHOOK_HUB_H
@@ -14,9 +15,13 @@
 #include <curl/curl.h>
 #include <sys/epoll.h>
 
+struct watches;
+
 struct hub {
 	CURLM *multi;		/* NULL while it rests */
-	int epoll;		/* the loop's */
+	int epoll;		/* the loop's for hubs like it */
+	struct watches *watches;	/* the loop's */
+	struct hub *failing;	/* the one beside it; NULL: it is that itself */
 	uint32_t number;	/* goes with each of its sockets, in epoll's data: see hub_of() */
 	int64_t due;		/* when curl wants to be called: monotonic ms, -1: never */
 	size_t busy;		/* transfers under way */
@@ -29,7 +34,7 @@ struct hub {
 };
 
 /* NULL: out of memory. [any] */
-struct hub *hub_new(int epoll, uint32_t number);
+struct hub *hub_new(int epoll, uint32_t number, struct watches *);
 /* Nothing may be under way in it. [any] */
 void hub_free(struct hub *);
 /* Which hub an event of epoll's is for. */

@@ -3,7 +3,9 @@
  *
  * A turn takes what is ready on sockets and what is due, and begins some of what was handed over:
  * not all at once, so that what is under way is answered and its memory used again, and one of each sink in turn, so
- * that none waits for all of another's. Those that work go first, since the others may be many, and cost more.
+ * that none waits for all of another's. Those that work go first, since the others may be many, and cost more: for
+ * those that fail a turn does a little only, some half a millisecond's worth, and they have an epoll of their own
+ * within the first. All answers are given at the end of a turn, so that the core is woken once for them.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,15 +21,18 @@
 #include "webhook/hub.h"
 #include "webhook/loop.h"
 #include "webhook/transfer.h"
+#include "webhook/watch.h"
 
-#define EVENTS_AT_ONCE 64
-#define STARTS_AT_ONCE 16
-#define DOUBTFUL_AT_ONCE 4	/* of them, at least, for sinks that did not work last time, or were not tried yet */
+#define EVENTS_AT_ONCE 16
+#define FAILING_AT_ONCE 6	/* events of those that fail */
+#define STARTS_AT_ONCE 12
+#define DOUBTFUL_AT_ONCE 3	/* starts for sinks that did not work last time, or were not tried yet */
 #define REST_AFTER 60000	/* ms */
 #define REST_EVERY 10000
 #define HUB_HOOKS 100		/* so many share a hub, until there are HUBS_MAX */
 #define HUBS_MAX 1024
 #define WAKE HUBS_MAX		/* in place of a hub's number */
+#define FAILING (HUBS_MAX + 1)	/* likewise */
 
 struct parcel {
 	struct parcel *next;
@@ -42,7 +47,7 @@ struct ring {
 
 struct loop {
 	pthread_t thread;
-	int epoll, wake;
+	int epoll, failing, wake;	/* `failing`: the epoll of those */
 	long connections_max;		/* kept open in all: leaves descriptors for what is under way */
 
 	/* The loop's thread's. */
@@ -50,12 +55,13 @@ struct loop {
 	size_t n_known;			/* hubs that it has seen */
 	int64_t rest;			/* when to look for hubs to rest: monotonic ms, INT64_MAX: all do */
 	struct pool pool;
+	struct watches watches;
 
 	pthread_mutex_t lock;		/* guards what follows */
 	pthread_cond_t left;
 	struct parcel *inbox, **inbox_end;
 	struct hook *leaving;
-	struct hub *hubs[HUBS_MAX];	/* each is there for good when n_hubs counts it */
+	struct hub *hubs[HUBS_MAX];	/* each is there for good when n_hubs counts it; an odd one is `failing` of that before */
 	size_t n_hubs;
 	bool connections_changed;
 	bool ending;
@@ -120,12 +126,11 @@ static bool has_work(const struct loop *loop)
 
 static void loop_begin(struct loop *loop)
 {
-	int n = 0;
 	if (has_work(loop) && loop->rest == INT64_MAX)
 		loop->rest = now_ms() + REST_EVERY;
-	for (; n < STARTS_AT_ONCE - DOUBTFUL_AT_ONCE && loop->well.first != NULL; n++)
+	for (int n = 0; n < STARTS_AT_ONCE && loop->well.first != NULL; n++)
 		begin_one(loop, &loop->well);
-	for (; n < STARTS_AT_ONCE && loop->doubtful.first != NULL; n++)
+	for (int n = 0; n < DOUBTFUL_AT_ONCE && loop->doubtful.first != NULL; n++)
 		begin_one(loop, &loop->doubtful);
 }
 
@@ -157,14 +162,19 @@ static void loop_drop(struct loop *loop, struct hook *hook)
 
 /*** One turn. ***/
 
+static void keep(struct hub *hub, long wanted, long most)
+{
+	hub_keep(hub, wanted < 1 || most < 1 ? 1 : wanted < most ? wanted : most);
+}
+
 /* Under the lock. */
 static void loop_limit(const struct loop *loop)
 {
-	long most = loop->connections_max / (long)loop->n_hubs;
-	for (size_t i = 0; i < loop->n_hubs; i++) {
+	long most = 2 * loop->connections_max / (long)loop->n_hubs, few = most / 8;
+	for (size_t i = 0; i < loop->n_hubs; i += 2) {
 		struct hub *hub = loop->hubs[i];
-		long wanted = hub->connections < most ? hub->connections : most;
-		hub_keep(hub, wanted > 0 ? wanted : 1);
+		keep(hub, hub->connections, most - few);
+		keep(hub->failing, (long)hub->hooks, few);
 	}
 }
 
@@ -191,6 +201,7 @@ static bool loop_take(struct loop *loop)
 		taken = parcel->next;
 		put_parcel(loop, parcel);
 	}
+	pool_answer(&loop->pool);	/* of a hook that leaves nothing waits for it */
 	while (leaving != NULL) {
 		struct hook *hook = leaving;
 		leaving = hook->next_leaving;
@@ -232,20 +243,29 @@ static int loop_sleep(const struct loop *loop)
 	return left <= 0 ? 0 : left < 60000 ? (int)left : 60000;
 }
 
+static void loop_events(struct loop *loop, int epoll, int most, int wait, bool *woken, bool *failing)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	int n = epoll_wait(epoll, events, most, wait);
+	for (int i = 0; i < n; i++) {
+		uint32_t number = hub_of(&events[i]);
+		if (number == WAKE)
+			*woken = true;
+		else if (number == FAILING)
+			*failing = true;
+		else
+			hub_socket(loop->hubs[number], &events[i]);
+	}
+}
+
 static void *loop_run(void *arg)
 {
 	struct loop *loop = arg;
-	struct epoll_event events[EVENTS_AT_ONCE];
-	bool on = true;
-	while (on) {
-		int n = epoll_wait(loop->epoll, events, EVENTS_AT_ONCE, loop_sleep(loop));
-		bool woken = false;
-		for (int i = 0; i < n; i++) {
-			if (hub_of(&events[i]) == WAKE)
-				woken = true;
-			else
-				hub_socket(loop->hubs[hub_of(&events[i])], &events[i]);
-		}
+	for (bool on = true; on; ) {
+		bool woken = false, failing = false;
+		loop_events(loop, loop->epoll, EVENTS_AT_ONCE, loop_sleep(loop), &woken, &failing);
+		if (failing)
+			loop_events(loop, loop->failing, FAILING_AT_ONCE, 0, &woken, &failing);
 		if (woken)
 			on = loop_take(loop);
 		loop_begin(loop);
@@ -253,6 +273,7 @@ static void *loop_run(void *arg)
 		loop_rest(loop, now);
 		for (size_t i = 0; i < loop->n_known; i++)
 			hub_timer(loop->hubs[i], now);
+		pool_answer(&loop->pool);
 	}
 	return NULL;
 }
@@ -290,19 +311,34 @@ void loop_submit(struct loop *loop, struct hook *hook, struct pb_delivery *const
 		loop_wake(loop);
 }
 
+/* A new one, and the one beside it. Under the lock. */
+static struct hub *hub_pair(struct loop *loop)
+{
+	struct hub *made = hub_new(loop->epoll, (uint32_t)loop->n_hubs, &loop->watches);
+	struct hub *failing = hub_new(loop->failing, (uint32_t)loop->n_hubs + 1, &loop->watches);
+	if (made == NULL || failing == NULL) {
+		free(made);
+		free(failing);
+		return NULL;
+	}
+	made->failing = failing;
+	loop->hubs[loop->n_hubs] = made;
+	loop->hubs[loop->n_hubs + 1] = failing;
+	loop->n_hubs += 2;
+	return made;
+}
+
 /* The hub with the fewest hooks; a new one when all have enough. Under the lock. */
 static struct hub *hub_for(struct loop *loop)
 {
 	struct hub *best = NULL;
-	for (size_t i = 0; i < loop->n_hubs; i++)
+	for (size_t i = 0; i < loop->n_hubs; i += 2)
 		if (best == NULL || loop->hubs[i]->hooks < best->hooks)
 			best = loop->hubs[i];
 	if (best != NULL && (best->hooks < HUB_HOOKS || loop->n_hubs == HUBS_MAX))
 		return best;
-	struct hub *made = hub_new(loop->epoll, (uint32_t)loop->n_hubs);
-	if (made == NULL)
-		return best;
-	return loop->hubs[loop->n_hubs++] = made;
+	struct hub *made = hub_pair(loop);
+	return made != NULL ? made : best;
 }
 
 bool loop_join(struct loop *loop, struct hook *hook)
@@ -337,14 +373,17 @@ void loop_leave(struct loop *loop, struct hook *hook)
 /* Descriptors and thread; false leaves errno. */
 static bool loop_start(struct loop *loop)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)WAKE << 32 };
+	struct epoll_event wake = { .events = EPOLLIN, .data.u64 = (uint64_t)WAKE << 32 };
+	struct epoll_event failing = { .events = EPOLLIN, .data.u64 = (uint64_t)FAILING << 32 };
 	struct rlimit files;
 	loop->connections_max = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < LONG_MAX ?
 		(long)(files.rlim_cur / 2) : LONG_MAX;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	loop->failing = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->epoll < 0 || loop->wake < 0 ||
-	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) < 0)
+	if (loop->epoll < 0 || loop->failing < 0 || loop->wake < 0 ||
+	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &wake) < 0 ||
+	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->failing, &failing) < 0)
 		return false;
 	errno = pthread_create(&loop->thread, NULL, loop_run, loop);
 	return errno == 0;
@@ -356,8 +395,11 @@ static void loop_destroy(struct loop *loop)
 		hub_free(loop->hubs[i]);
 	if (loop->wake >= 0)
 		close(loop->wake);
+	if (loop->failing >= 0)
+		close(loop->failing);
 	if (loop->epoll >= 0)
 		close(loop->epoll);
+	watches_free(&loop->watches);
 	pthread_cond_destroy(&loop->left);
 	pthread_mutex_destroy(&loop->lock);
 	free(loop);
@@ -368,7 +410,8 @@ struct loop *loop_new(struct pb_error *err)
 	struct loop *loop = calloc(1, sizeof *loop);
 	if (loop == NULL)
 		return pb_error(err, NULL, "out of memory");
-	loop->epoll = loop->wake = -1;
+	loop->epoll = loop->failing = loop->wake = -1;
+	pool_init(&loop->pool);
 	loop->rest = INT64_MAX;
 	loop->well.end = &loop->well.first;
 	loop->doubtful.end = &loop->doubtful.first;

@@ -7,14 +7,17 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "webhook/head.h"
 #include "webhook/hub.h"
 #include "webhook/transfer.h"
+#include "webhook/watch.h"
 
 #define HEAD_MAX (64 * 1024)	/* bytes of header that a receiver may send */
 #define IDLE_MAX 256		/* transfers that wait for work, each some 8 KiB */
 #define DRAIN_MAX (64 * 1024)	/* bytes read past max_response to keep the connection */
+#define FAILURES_MAX 3		/* in a row: then its transfers are with the others that fail */
 
 static const struct pb_span nothing = { NULL, 0 };
 
@@ -94,7 +97,17 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 	bool short_of = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 	t->no_socket = fd < 0 && short_of ? errno : 0;
+	if (fd >= 0)
+		watch_made(t->hub->watches, fd);
 	return fd;
+}
+
+/* The transfer that made it may be gone. */
+static int on_close(void *arg, curl_socket_t fd)
+{
+	struct watches *watches = arg;
+	watch_closed(watches, fd);
+	return close(fd);
 }
 
 /* What is the same for every attempt of the sink. */
@@ -123,6 +136,8 @@ static bool easy_set(struct transfer *t)
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, hook->hub->watches);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -145,6 +160,7 @@ static struct transfer *transfer_new(struct hook *hook)
 	if (t == NULL)
 		return NULL;
 	t->hook = hook;
+	t->hub = hook->hub;
 	t->easy = curl_easy_init();
 	if (t->easy != NULL && easy_set(t))
 		return t;
@@ -268,7 +284,8 @@ void transfer_start(struct hook *hook, struct pb_delivery *delivery)
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
 	curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.len > 0 ? body.data : "");
 	list_add(&hook->busy, t);
-	if (hub_add(hook->hub, t->easy))
+	t->hub = hook->failures < FAILURES_MAX ? hook->hub : hook->hub->failing;
+	if (hub_add(t->hub, t->easy))
 		return;
 	list_remove(&hook->busy, t);
 	transfer_free(t);
@@ -322,30 +339,49 @@ static void answer_of(struct answer *answer, struct transfer *t, CURLcode code)
 
 void transfer_finish(struct transfer *t, CURLcode code)
 {
-	struct pb_delivery *delivery = t->delivery;
-	struct answer answer;
+	struct hook *hook = t->hook;
 	long connections = 0;
-	answer_of(&answer, t, code);
-	t->hook->well = answer.code == PB_OK;
+	answer_of(&t->answer, t, code);
+	hook->well = t->answer.code == PB_OK;
+	hook->failures = hook->well ? 0 : hook->failures + 1;
 	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
 	if (connections > 0)
-		pb_add(t->hook->connections, connections);
-	hub_remove(t->hook->hub, t->easy);
-	list_remove(&t->hook->busy, t);
-	char *body = t->body;
-	struct pb_span response = { body, t->body_len };
-	t->body = NULL;
-	idle_add(t);
-	/* The last use of anything of the sink's: close() may run from here on. */
-	pb_answer(delivery, answer.code, answer.after, response, "%s", answer.reason);
-	free(body);
+		pb_add(hook->connections, connections);
+	hub_remove(t->hub, t->easy);
+	list_remove(&hook->busy, t);
+	t->next_ended = NULL;
+	*hook->pool->ended_last = t;
+	hook->pool->ended_last = &t->next_ended;
+}
+
+void pool_init(struct pool *pool)
+{
+	*pool = (struct pool){ 0 };
+	pool->ended_last = &pool->ended;
+}
+
+void pool_answer(struct pool *pool)
+{
+	for (struct transfer *t = pool->ended, *next; t != NULL; t = next) {
+		next = t->next_ended;
+		struct pb_delivery *delivery = t->delivery;
+		struct answer *answer = &t->answer;
+		/* After the last one of a sink close() may run, but it waits for this thread before it frees the hook. */
+		pb_answer(delivery, answer->code, answer->after, (struct pb_span){ t->body, t->body_len }, "%s",
+			  answer->reason);
+		free(t->body);
+		t->body = NULL;
+		idle_add(t);
+	}
+	pool->ended = NULL;
+	pool->ended_last = &pool->ended;
 }
 
 void pool_rest(struct pool *pool)
 {
 	for (struct transfer *t = pool->oldest, *newer; t != NULL; t = newer) {
 		newer = t->newer;
-		if (t->hook->hub->multi != NULL)
+		if (t->hub->multi != NULL)
 			continue;
 		idle_remove(t);
 		transfer_free(t);
@@ -356,7 +392,7 @@ void transfer_abort_all(struct hook *hook)
 {
 	while (hook->busy != NULL) {
 		struct transfer *t = hook->busy;
-		hub_remove(hook->hub, t->easy);
+		hub_remove(t->hub, t->easy);
 		list_remove(&hook->busy, t);
 		pb_answer(t->delivery, PB_RETRY, 0, nothing, "shutting down");
 		transfer_free(t);
