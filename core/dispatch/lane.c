@@ -361,6 +361,7 @@ struct slot *lane_push(struct lane *lane, const struct pb_event *ev, enum slot_s
 static void add_loose(struct lane *lane, struct slot *slot)
 {
 	slot->loose = true;
+	slot->passed = false;
 	append(&lane->loose_head, &lane->loose_tail, slot);
 	HASH_ADD(hh, lane->loose, seq, sizeof slot->seq, slot);
 	lane->n_loose++;

@@ -43,6 +43,7 @@ struct slot {
 	uint64_t seq;
 	enum slot_state state;
 	bool loose;
+	bool passed;			/* to be loose once its row is on disk */
 	bool forgotten;			/* its row goes and none takes its place */
 	const struct pb_event *event;	/* as stored */
 	struct parts parts;		/* what filters made of it; empty: the event itself */

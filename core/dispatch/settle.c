@@ -106,8 +106,7 @@ void settle_park(struct lane *lane)
 {
 	struct router *r = lane->router;
 	for (struct slot *s = lane->head; s != NULL; s = s->next) {
-		/* One of a relaxed lane with a row is about to leave the window. */
-		bool has_row = s->row_due_ms >= 0 && (!lane->strict || is_parked(s));
+		bool has_row = s->row_due_ms >= 0 && (!lane->strict || s->passed || is_parked(s));
 		int64_t wait = s->state == SLOT_WAITING ? s->after - router_now(r) : 0;
 		if (s->state != SLOT_SAVING && !has_row)
 			put_row(r, s, wait > 0 ? wait : 0, true);
@@ -192,7 +191,7 @@ static void retry(struct router *r, struct slot *slot, const struct retry *waits
 		return;
 	}
 	lane->retried++;
-	bool in_place = lane->strict && !slot->loose;
+	bool in_place = lane->strict && !slot->loose && !slot->passed;
 	put_row(r, slot, wait, in_place && is_parked(slot));
 	step_at("settle: straggler's row gathered");
 	if (in_place) {
@@ -442,12 +441,19 @@ static void wait_elsewhere(struct router *r, struct slot *slot)
 	save_wait(r, slot, true, slot->row_due_ms);
 }
 
+/* It leaves the window when its row is on disk, and waits for its answer as a straggler. */
+static void pass(struct router *r, struct slot *slot)
+{
+	slot->passed = true;
+	save_wait(r, slot, false, TIMER_NEVER);
+}
+
 /* What others have passed gets a row, so that the watermark may pass it too, and a crash repeats only it. What
  * nothing has passed needs none: a lane that is held writes nothing. */
 static void age_window(struct router *r, struct lane *lane, int64_t since)
 {
 	for (struct slot *s = lane->head; s != NULL && s->seq < lane_passed(lane); s = s->next) {
-		if (s->state == SLOT_SAVING || s->taken_ms > since)
+		if (s->state == SLOT_SAVING || s->passed || s->taken_ms > since)
 			continue;
 		if (s->state == SLOT_HELD) {
 			keys_park(s);
@@ -455,7 +461,7 @@ static void age_window(struct router *r, struct lane *lane, int64_t since)
 			wait_elsewhere(r, s);
 		} else if (s->row_due_ms < 0 || is_parked(s)) {
 			put_row(r, s, 0, false);
-			save_wait(r, s, false, TIMER_NEVER);
+			pass(r, s);
 		}
 	}
 }
@@ -478,7 +484,7 @@ static void save_halves(struct router *r, struct slot *first)
 			continue;
 		put_row(r, s, 0, is_parked(s));
 		if (fresh && !s->lane->strict)
-			save_wait(r, s, false, TIMER_NEVER);
+			pass(r, s);
 	}
 }
 
