@@ -46,8 +46,7 @@ void space_grew(struct router *r)
 	r->space_due = true;
 }
 
-/* The state counts as the journal does. */
-static void charge(struct router *r)
+void space_charge(struct router *r)
 {
 	uint64_t bytes = state_bytes(r->state);
 	journal_charge(r->journal, bytes);
@@ -238,7 +237,7 @@ static void hold_sources(struct router *r)
 void space_look(struct router *r)
 {
 	r->space_due = false;
-	charge(r);
+	space_charge(r);
 	watch_store(r);
 	compact_oldest(r);
 	for (size_t i = 0; i < r->n_outlets; i++)

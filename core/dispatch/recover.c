@@ -455,6 +455,7 @@ static int run(struct start *st)
 	if (failed == -ENOSPC && keeps(r) && (failed = free_space(st)) == 0)
 		failed = save_now(r, false);
 	step_at("recover: state brought up");
+	space_charge(r);
 	/* The saver tries again, and says so; but the journal must not speak of numbers that nobody knows. */
 	return failed == -ENOSPC && !st->names.given ? 0 : failed;
 }

@@ -142,7 +142,7 @@ static void run_piece(struct inbox_call *call)
 	struct router *r = c->r;
 	struct replay_page *page = c->page;
 	struct journal_stat stat;
-	int64_t until = clock_mono(&clock_system) + PIECE_MS, block_ms = 0;
+	int64_t until = clock_mono(r->clock) + PIECE_MS, block_ms = 0;
 	c->result = find_sink(c);
 	if (c->result < 0)
 		return;
@@ -156,7 +156,7 @@ static void run_piece(struct inbox_call *call)
 	struct journal_cursor *cursor = journal_cursor(r->journal, page->at);
 	uint64_t most = page->found + PIECE_ROWS < c->most ? page->found + PIECE_ROWS : c->most;
 	while (cursor != NULL && page->found < most && next(c, cursor, &block_ms))
-		if (clock_mono(&clock_system) > until)
+		if (clock_mono(r->clock) > until)
 			break;
 	journal_cursor_close(r->journal, cursor);
 	if (c->done == 0)
@@ -168,7 +168,7 @@ static void run_piece(struct inbox_call *call)
 int replay_run(struct router *r, int (*on_router)(struct inbox *, struct inbox_call *),
 	       const struct replay_filter *filter, struct replay_page *page)
 {
-	int64_t until = clock_mono(&clock_system) + PAGE_MS;
+	int64_t until = clock_mono(r->clock) + PAGE_MS;
 	uint64_t most = page->found + PAGE_ROWS;
 	page->full = false;
 	do {
@@ -181,7 +181,7 @@ int replay_run(struct router *r, int (*on_router)(struct inbox *, struct inbox_c
 			failed = c.result;
 		if (failed < 0)
 			return failed;
-	} while (page->more && !page->full && page->found < most && clock_mono(&clock_system) < until);
+	} while (page->more && !page->full && page->found < most && clock_mono(r->clock) < until);
 	return 0;
 }
 

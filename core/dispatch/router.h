@@ -307,6 +307,8 @@ bool expire_turn(struct router *);
 int64_t expire_age(const struct router *, uint64_t seq, int64_t first_ms);
 /* quota.c: what gives way when the store grows, in order; then space_turn(). Not while a save is under way. */
 void space_look(struct router *);
+/* The state counts as the journal does: what it takes now. */
+void space_charge(struct router *);
 /* Blocks were committed: has the journal grown by so much that it is to be looked at now? */
 void space_grew(struct router *);
 

@@ -7,12 +7,14 @@
 #include "base/magic.h"
 #include "base/span.h"
 #include "dispatch/delivery.h"
+#include "dispatch/replay.h"
 #include "event/event.h"
 #include "simulate/model.h"
 #include "simulate/story.h"
 #include "state/rows.h"
 
 #define AT_REST_MAX 10000	/* rounds until everything must have come to rest */
+#define ROW_MAX 256	/* bytes */
 #define REST 60			/* times 50 ms, in which everything is saved; … */
 #define SHARE_REST 140		/* … and the sinks' share of a full store shrinks no more */
 
@@ -189,6 +191,24 @@ static void change_letters(struct life *life, unsigned from, unsigned more, bool
 	}
 }
 
+/* One event on one lane, so that the story knows which it is. */
+static void resend(struct life *life, unsigned which, unsigned lane)
+{
+	struct model *m = &life->model;
+	char route[] = { 'r', (char)('0' + lane / 3), '\0' }, sink[] = { 's', (char)('0' + lane % 3), '\0' };
+	struct replay_filter filter = { .sink = sink, .route = route };
+	struct replay_page page = { 0 };
+	if (which >= m->n || !m->events[m->n - 1 - which].accepted)
+		return;
+	size_t event = m->n - 1 - which;
+	filter.id = m->events[event].id;
+	int failed = replay_run(&life->lab->d->router, life->lab->env.on_router, &filter, &page);
+	expect(failed == 0 || failed == -ENOENT || failed == -ESRCH, "a replay fails: %s", strerror(-failed));
+	expect(page.done <= 1, "one event is sent %llu times", (unsigned long long)page.done);
+	if (page.done > 0)
+		model_resent(m, event, lane, !lab_over(life->lab));
+}
+
 static void set_sink(struct life *life, unsigned which, enum sink_mode mode)
 {
 	struct router *r = &life->lab->d->router;
@@ -296,6 +316,16 @@ static void fail_disk(struct life *life, const struct step *s)
 		state_disk_fail(lab->state_disk, EIO, s->a != 0);
 }
 
+static void operate(struct life *life, const struct step *s)
+{
+	if (s->deed == RESEND)
+		resend(life, s->a, s->b);
+	else if (s->deed == SINK)
+		set_sink(life, s->a, (enum sink_mode)s->b);
+	else
+		change_letters(life, s->a, s->b, s->deed == REPLAY);
+}
+
 static void step(struct life *life, const struct step *s)
 {
 	struct dispatch *d = life->lab->d;
@@ -334,10 +364,9 @@ static void step(struct life *life, const struct step *s)
 		break;
 	case REPLAY:
 	case PURGE:
-		change_letters(life, s->a, s->b, s->deed == REPLAY);
-		break;
+	case RESEND:
 	case SINK:
-		set_sink(life, s->a, (enum sink_mode)s->b);
+		operate(life, s);
 		break;
 	case RELOAD:
 		reload(life, s->a, s->b == 0);
@@ -369,9 +398,39 @@ static void check_disabled(struct life *life)
 	}
 }
 
+/* Rows that there are, and that what is in the journal may get. */
+static uint64_t count_rows(const struct life *life, uint64_t in_journal)
+{
+	const struct router *r = &life->lab->d->router;
+	uint64_t n = in_journal * r->n_lanes + life->model.n;	/* one a key that was seen */
+	for (size_t i = 0; i < r->n_lanes; i++)
+		n += r->lanes[i]->stragglers + r->lanes[i]->dead;
+	for (size_t i = 0; i < r->n_leaving; i++)
+		n += r->leaving[i]->stragglers + r->leaving[i]->dead;
+	for (size_t i = 0; i < r->n_removed; i++)
+		n += r->removed[i].dead;
+	return n;
+}
+
+/* Nothing is accepted past max_size. But what is accepted may get rows, and the events of the oldest segment, which may be most
+ * of the journal, are copied before that goes. */
+static void check_store(const struct life *life)
+{
+	const struct router *r = &life->lab->d->router;
+	uint64_t most = life->story->max_size, state = state_bytes(r->state);
+	struct journal_stat st;
+	journal_stat(r->journal, &st);
+	uint64_t rows = count_rows(life, st.next_seq - st.first_seq);
+	expect(st.bytes <= most, "the journal has %llu bytes of at most %llu", (unsigned long long)st.bytes,
+	       (unsigned long long)most);
+	expect(state <= most + rows * ROW_MAX, "the state has %llu bytes and %llu rows, with a journal of %llu",
+	       (unsigned long long)state, (unsigned long long)rows, (unsigned long long)st.bytes);
+}
+
 static void check_bounds(const struct life *life)
 {
 	const struct router *r = &life->lab->d->router;
+	check_store(life);
 	for (size_t i = 0; i < r->n_lanes; i++) {
 		const struct outlet *o = r->lanes[i]->outlet;
 		expect(r->lanes[i]->count <= 2 * (o->max_in_flight > o->max_batch ? o->max_in_flight :

@@ -238,7 +238,7 @@ static void note_shed(struct model *m, struct delivery_key key)
 	struct model_event *e = note_end(m, lane, key.seq);
 	if (m->trace)
 		fprintf(stderr, "      %llu on %s died waiting\n", (unsigned long long)key.seq, lane->title);
-	expect(!e->accepted || may_want(m, at, e), "event %llu died on lane %s, which does not want it",
+	expect(!e->accepted || e->resent[at] != 0 || may_want(m, at, e), "event %llu died on lane %s, which does not want it",
 	       (unsigned long long)key.seq, lane->title);
 	expect(ever_filtered(m, at) || e->ok[at] == 0, "event %llu is delivered on lane %s, and dead",
 	       (unsigned long long)key.seq, lane->title);
@@ -274,7 +274,7 @@ void model_given(struct model *m, struct pb_delivery *d)
 	if (m->trace)
 		fprintf(stderr, "      given %llu part %u attempt %u on %s%s\n", (unsigned long long)slot->seq, d->part,
 			d->attempt, slot->lane->title, slot->loose ? ", a straggler" : "");
-	expect(!e->accepted || may_want(m, lane, e), "event %zu (seq %llu), of configurations %x, was sent on lane %s, which does not take it", event,
+	expect(!e->accepted || e->resent[lane] != 0 || may_want(m, lane, e), "event %zu (seq %llu), of configurations %x, was sent on lane %s, which does not take it", event,
 	       (unsigned long long)slot->seq, e->configs, slot->lane->title);
 	expect(!e->refused, "event %zu was refused and is delivered", event);
 	expect((e->frozen[lane] >> d->part & 1) == 0 || parts_may_change(m, lane, e),
@@ -394,6 +394,21 @@ void model_changed(struct model *m, struct delivery_key key, bool replayed)
 			m->events[i].purged[s.at] = !replayed;
 }
 
+void model_resent(struct model *m, size_t event, size_t lane, bool surely)
+{
+	struct model_event *e = &m->events[event];
+	if (m->trace)
+		fprintf(stderr, "      event %zu (seq %llu) is sent again on lane %zu%s\n", event,
+			(unsigned long long)e->seq, lane, surely ? "" : ", perhaps");
+	e->ended[lane] = e->ended_once[lane] = true;	/* it holds nothing back */
+	e->resent[lane] = surely || e->resent[lane] > 1 ? 2 : 1;
+	e->ok[lane] = e->frozen[lane] = 0;
+	if (!surely)
+		return;
+	e->ever[lane] = 0;
+	e->purged[lane] = e->may_be_purged[lane] = false;
+}
+
 void model_died(struct model *m)
 {
 	while (m->held_by_us > 0)	/* nobody answers them any more */
@@ -491,7 +506,7 @@ static void check_events(struct model *m, size_t at)
 		check_lane(m, lane, dead);
 	for (size_t i = 0; i < m->n && !ever_filtered(m, at); i++) {
 		const struct model_event *e = &m->events[i];
-		if (!e->accepted || !wants(m, at, e))
+		if (!e->accepted || !(e->resent[at] > 1 || wants(m, at, e)))
 			continue;
 		bool over_quota = strstr(m->story->inis[0], "dead_max = 3") != NULL || (lane != NULL && lane->purged > 0) ||
 				  strstr(m->story->inis[0], "max_backlog") != NULL || m->story->max_size < MODEL_ROOM;
@@ -540,6 +555,8 @@ static void check_share(const struct model *m)
 	}
 	journal_stat(r->journal, &st);
 	uint64_t bytes = st.bytes + r->charged, all = m->story->max_size;
+	expect(bytes <= all + 2 * m->lab->journal_options.segment_size, "at rest the store has %llu bytes of at most %llu",
+	       (unsigned long long)bytes, (unsigned long long)all);
 	expect(own || rows <= all / 8 || bytes <= all / 5 * 4 + 2 * m->lab->journal_options.segment_size,
 	       "the store has %llu bytes of at most %llu, and the share is %llu", (unsigned long long)bytes,
 	       (unsigned long long)all, (unsigned long long)most);

@@ -26,6 +26,7 @@ struct model_event {
 	bool may_be_dead[MODEL_LANES];		/* some answer was its last */
 	bool ended[MODEL_LANES];		/* settled on the lane, as far as the sink can know: ok or rejected */
 	bool ended_once[MODEL_LANES];		/* … at some time, whatever came later */
+	unsigned char resent[MODEL_LANES];	/* by an operator, by the routes of that time; 1: perhaps, 2: surely */
 };
 
 struct model {
@@ -71,6 +72,8 @@ void model_check_rows(struct model *);
 void model_at_rest(struct model *);
 /* A dead letter was replayed, or purged. */
 void model_changed(struct model *, struct delivery_key, bool replayed);
+/* The event, which its lane was past, is to be delivered on it again; or, not `surely`, perhaps. */
+void model_resent(struct model *, size_t event, size_t lane, bool surely);
 /* The process died: what was held is gone. */
 void model_died(struct model *);
 /* Remember what is delivered by now; and, once that is saved: it never comes again. */

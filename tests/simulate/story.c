@@ -31,6 +31,7 @@ static const struct {
 	[BAD_STATE] = { "bad state", 2, 2, 1 },
 	[REPLAY] = { "replay", 15, 64, 5 },
 	[PURGE] = { "purge", 8, 64, 3 },
+	[RESEND] = { "replay --to", 15, 64, 9 },
 	[SINK] = { "sink", 10, 3, 3 },
 	[RELOAD] = { "reload", 6, STORY_CONFIGS, 2 },
 	[CHECKPOINT] = { "checkpoint", 2, 1, 1 },
@@ -88,11 +89,11 @@ static void make_route(struct story *s, unsigned config, unsigned i, unsigned si
 
 /* The sections before the routes; what differs from one configuration to another is of no matter to the model. */
 static void make_head(char *ini, size_t size, unsigned config, const char *mode, char sinks[3][256], unsigned n,
-		      const char *const orders[3])
+		      const char *const orders[3], const char *keep)
 {
-	size_t len = (size_t)snprintf(ini, size, "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\ndedupe = 365d\n"
+	size_t len = (size_t)snprintf(ini, size, "[patchbay]\nstate = /nowhere\n%s[source in]\nplugin = drive\ndedupe = 365d\n"
 				      "[source other]\nplugin = drive\n[filter f]\nplugin = shape\nmode = %s\n"
-				      "workers = %u\n", mode, 1 + config / 2);
+				      "workers = %u\n", keep, mode, 1 + config / 2);
 	for (unsigned i = 0; i < n; i++)
 		len += (size_t)snprintf(ini + len, size - len, "%s%stimeout = %us\n", sinks[i], orders[i],
 					20 + (i + config) / 2);
@@ -113,7 +114,8 @@ static void make_inis(struct story *s, uint64_t *state)
 	static const char *const overflows[] = { "", "", "overflow = block\n", "max_backlog = 20KiB\n" };
 	char sinks[3][256];
 	const char *orders[3];
-	const char *mode = modes[below(state, 3)];
+	static const char *const keeps[] = { "", "", "keep = 1MiB\n", "keep = 20s\n" };
+	const char *mode = modes[below(state, 3)], *keep = keeps[below(state, 4)];
 	unsigned n = 1 + below(state, 3), routes = 1 + below(state, 3);
 	for (unsigned i = 0; i < n; i++)
 		snprintf(sinks[i], sizeof sinks[i], "[sink s%u]\nplugin = script%s\nretry = 1s, 5s, 20s\n"
@@ -124,7 +126,7 @@ static void make_inis(struct story *s, uint64_t *state)
 	for (unsigned config = 0; config < STORY_CONFIGS; config++) {
 		for (unsigned i = 0; i < n && (config == 0 || s->reorders); i++)
 			orders[i] = draw_order(state);
-		make_head(s->inis[config], sizeof s->inis[config], config, mode, sinks, n, orders);
+		make_head(s->inis[config], sizeof s->inis[config], config, mode, sinks, n, orders, keep);
 		for (unsigned i = 0; i < 3; i++)
 			if (config == 0 ? i < routes : below(state, 3) != 0)
 				make_route(s, config, i, n, state);
