@@ -108,7 +108,8 @@ static const struct pb_option sink_table[] = {
 	  "After so many failures in a row the sink is held and probed; 0 holds it only when the "
 	  "plugin says that the receiver is down." },
 	{ "breaker_pause", PB_DURATION, "1s", .min = 1, .max = DAY, .help =
-	  "How long a held sink waits for the first probe; each further one waits twice as long." },
+	  "How long a held sink waits for the first probe; each further one waits twice as long. Each sink's waits are longer "
+	  "by a part of its own, a fifth at most, so that those held together are not probed together." },
 	{ "breaker_max_pause", PB_DURATION, "5m", .min = 1, .max = DAY, .help =
 	  "The longest wait between two probes." },
 	{ "rate", PB_STRING, "", .help =

@@ -51,6 +51,7 @@ static void open_for(struct breaker *b, int64_t now, int64_t after)
 		pause *= 2;
 	if (pause > b->longest_pause)
 		pause = b->longest_pause;
+	pause += pause * b->spread / 1024;
 	if (pause < after)
 		pause = after;
 	b->state = BREAKER_OPEN;

@@ -24,6 +24,7 @@ struct breaker {
 	/* Set at birth. */
 	unsigned failures_max;	/* so many in a row open it; 0: only an answer of down does */
 	int64_t first_pause, longest_pause;	/* ms */
+	unsigned spread;	/* 1024ths that a pause is longer, so that those that opened together are not probed together */
 	unsigned failures;	/* in a row */
 	unsigned trips;		/* in a row: the pause doubles */
 	unsigned long ramp;	/* at most so many may be out; 0: no limit of the breaker's */

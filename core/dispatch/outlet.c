@@ -28,13 +28,23 @@ static void rate_due(struct timer *t)
 	router_pump(o->router, o);
 }
 
-static struct breaker make_breaker(const struct options *options, bool async)
+/* The i-th sink's part of up to a fifth: wherever one stops counting, they lie evenly. */
+static unsigned spread_of(size_t i)
+{
+	unsigned turned = 0;
+	for (size_t bit = 0; bit < 10; bit++)
+		turned = turned << 1 | (unsigned)(i >> bit & 1);
+	return turned / 5;
+}
+
+static struct breaker make_breaker(const struct options *options, bool async, size_t i)
 {
 	return (struct breaker){
 		.ramp = async ? FIRST_OUT : 0,
 		.failures_max = (unsigned)options_int(options, "breaker_failures"),
 		.first_pause = options_int(options, "breaker_pause"),
 		.longest_pause = options_int(options, "breaker_max_pause"),
+		.spread = spread_of(i),
 	};
 }
 
@@ -59,7 +69,7 @@ void outlet_init(struct outlet *o, struct config_instance *in, struct plugin_use
 		.max_response = (size_t)options_int(in->options, "max_response"),
 		.max_retry_after = options_int(in->options, "max_retry_after"),
 		.timer = { .fire = probe_due }, .rate_timer = { .fire = rate_due },
-		.breaker = make_breaker(in->options, sink->submit != NULL),
+		.breaker = make_breaker(in->options, sink->submit != NULL, router->n_outlets),
 		.stand = {
 			.failing_since = SINK_WORKS,
 			.disable_after = options_int(in->options, "disable_after"),

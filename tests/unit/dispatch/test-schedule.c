@@ -81,6 +81,19 @@ static void pauses_grow_to_a_cap(void **state)
 	assert_int_equal(b.until, 1000);
 }
 
+static void a_pause_may_be_longer_than_anothers(void **state)
+{
+	(void)state;
+	struct breaker b = BREAKER;
+	b.spread = 1024 / 8;
+	assert_true(breaker_down(&b, 0, 0));
+	assert_int_equal(b.until, 1125);
+	breaker_expired(&b, b.until);
+	breaker_sent(&b);
+	assert_false(breaker_down(&b, 0, 5000));	/* as the receiver says */
+	assert_int_equal(b.until, 5000);
+}
+
 static void what_hangs_holds_others_for_a_while_only(void **state)
 {
 	(void)state;
@@ -193,7 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waits_are_jittered_by_a_fifth),
 		cmocka_unit_test(attempts_end_and_receivers_may_ask),
-		cmocka_unit_test(pauses_grow_to_a_cap),
+		cmocka_unit_test(pauses_grow_to_a_cap), cmocka_unit_test(a_pause_may_be_longer_than_anothers),
 		cmocka_unit_test(what_hangs_holds_others_for_a_while_only),
 		cmocka_unit_test(old_answers_do_not_close_it),
 		cmocka_unit_test(failures_in_a_row_open_it),
