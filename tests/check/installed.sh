@@ -1,5 +1,5 @@
 #!/bin/sh
-# installed.sh - a plugin and its test are built outside the tree, from what is installed and what doc/plugins.md says.
+# installed.sh - a plugin and its test are built outside the tree, from what is installed and as the example says.
 set -u
 top=$(pwd)
 unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -25,15 +25,11 @@ printf '#!/bin/sh\nexec %s -Wall -Wextra -Werror %s "$@"\n' "$CC" "$sanitize" >"
 chmod +x "$work/bin/cc"
 PATH=$work/bin:$PATH
 
-# The block of the guide that begins with ```LANGUAGE.
-block() { awk -v begin="\`\`\`$1" '$0 == "```" { on = 0 } on; $0 == begin { on = 1 }' "$guide"; }
 case $srcdir in /*) ;; *) srcdir=$top/$srcdir ;; esac
-guide=$srcdir/doc/plugins.md
 cp "$srcdir/etc/examples/plugins/fifo.c" "$work/test" && cd "$work/test" || exit 1
-block c | sed "s|/tmp/patchbay-test-fifo|$work/fifo|" >test-fifo.c
-block sh >commands
-[ -s test-fifo.c ] && [ -s commands ] || die "doc/plugins.md has no example"
-sh -e commands || die "the example of doc/plugins.md"
+sed "s|/tmp/patchbay-test-fifo|$work/fifo|" "$srcdir/etc/examples/plugins/test-fifo.c" >test-fifo.c
+sed -n 's/^ \*\t\(.*\)/\1/p' test-fifo.c >commands	# as its first lines say
+grep -q patchbay-testing commands && sh -e commands || die "the example's test"
 
 # The same test on the shared object.
 cc -std=c17 -D_GNU_SOURCE -shared -fPIC $(pkg-config --cflags patchbay) -o fifo.so fifo.c || exit 1
