@@ -66,7 +66,10 @@ static bool take(struct reloader *rl, struct config *now, struct report *report,
 	bool taken = dispatch_reload(rl->dispatch, now, *rl->config, rl->loader, report, changes);
 	if (taken) {
 		dispatch_limits(rl->dispatch, memory, shutdown_ms, &keep);
-		log_level(level);
+		if (level != log_shown()) {
+			log_level(level);
+			dispatch_reopen(rl->dispatch);	/* so that isolated sections know it too */
+		}
 		*rl->config = now;
 	} else {
 		swap_core(now, *rl->config);

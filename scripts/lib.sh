@@ -3,7 +3,7 @@
 # Debian 12 packages, in one place.
 packages_build="gcc make autoconf automake pkg-config libc6-dev libcurl4-openssl-dev
 	libmicrohttpd-dev liblmdb-dev libinih-dev libmsgpack-dev libjansson-dev libssl-dev
-	libcmocka-dev uthash-dev"
+	libcmocka-dev libseccomp-dev uthash-dev"
 packages_run="curl ca-certificates python3"
 packages_syslog="rsyslog"
 packages_test="abigail-tools clang binutils python3-pytest nginx-light rsyslog logrotate openssl man-db mount

@@ -43,15 +43,13 @@ const char *pb_receipt_id(const struct pb_receipt *receipt, size_t i)
 {
 	if (i >= receipt->unit->n)
 		return "";
-	size_t at = receipt->unit->first + i;
-	const struct emission *e = receipt->emission;
-	return e->claims != NULL && e->claims[at].first != NULL ? e->claims[at].first : event_id(e->events[at]);
+	const char *first = receipt_first(receipt, i);
+	return first != NULL ? first : event_id(receipt->emission->events[receipt->unit->first + i]);
 }
 
 bool pb_receipt_duplicate(const struct pb_receipt *receipt, size_t i)
 {
-	const struct emission *e = receipt->emission;
-	return i < receipt->unit->n && e->claims != NULL && e->claims[receipt->unit->first + i].first != NULL;
+	return receipt_first(receipt, i) != NULL;
 }
 
 const char *pb_receipt_reason(const struct pb_receipt *receipt)

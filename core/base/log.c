@@ -221,6 +221,11 @@ void log_level(enum pb_level level)
 	logger.level = level;
 }
 
+enum pb_level log_shown(void)
+{
+	return logger.level;
+}
+
 void log_open(enum pb_level level)
 {
 	logger.level = level;

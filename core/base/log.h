@@ -16,6 +16,8 @@
 void log_open(enum pb_level level);
 /* The same while other threads log. [any] */
 void log_level(enum pb_level level);
+/* What it is. [any] */
+enum pb_level log_shown(void);
 /* One line: "[section] text" or, with section NULL, "text", cut to 4 KiB; errno stays. Entries of
  * one format and section beyond 10 a second are counted; one line sums them up at the first entry
  * after that second, whoever's it is, or at log_flush(). [any] */

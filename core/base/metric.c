@@ -73,6 +73,16 @@ static struct pb_metric *metric_new(const char *name, const char *help, bool gau
 	return metric;
 }
 
+struct pb_metric *metric_find(struct metric_set *set, const char *name)
+{
+	pthread_mutex_lock(&set->in->lock);
+	struct pb_metric *metric = set->first;
+	while (metric != NULL && strcmp(metric->name, name) != 0)
+		metric = metric->next;
+	pthread_mutex_unlock(&set->in->lock);
+	return metric;
+}
+
 struct pb_metric *metric_get(struct metric_set *set, const char *name, const char *help, bool gauge)
 {
 	assert(set->in != NULL);

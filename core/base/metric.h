@@ -48,6 +48,8 @@ void metric_set_hide(struct metric_set *, bool hide);
 /* The set's metric of that name, made when it is not there yet; a name is a counter or a gauge,
  * never both. Never NULL: out of memory ends the process. [any] */
 struct pb_metric *metric_get(struct metric_set *, const char *name, const char *help, bool gauge);
+/* The set's metric of that name, or NULL. [any] */
+struct pb_metric *metric_find(struct metric_set *, const char *name);
 /* Call `each` for every metric that is not hidden, under the lock: it must not open, close or get. [any] */
 void metrics_each(struct metrics *, void (*each)(void *arg, const struct metric_set *,
 						  const struct pb_metric *), void *arg);

@@ -13,8 +13,11 @@
 
 int thread_start(pthread_t *t, const char *name, void *(*run)(void *), void *arg)
 {
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS };
 	sigset_t all, before;
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		sigdelset(&all, faults[i]);	/* blocked they end the process without a word */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int r = pthread_create(t, NULL, run, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

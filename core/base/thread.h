@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Start a joinable thread with a name (cut to 15 bytes) and all signals blocked. 0 or -errno. */
+/* Start a joinable thread with a name (cut to 15 bytes) and all signals blocked but those of its own faults. 0 or
+ * -errno. */
 int thread_start(pthread_t *, const char *name, void *(*run)(void *), void *arg);
 /* Wait until the thread has ended, but not beyond `deadline` (monotonic ms). False: it runs on. */
 bool thread_join_until(pthread_t, int64_t deadline);

@@ -84,6 +84,21 @@ static void add_backlog(struct table *t, const json_t *in)
 	table_add(t, bytes > most - most / 5 ? TONE_BAD : TONE_PLAIN, text);
 }
 
+/* Of an isolated section with its process: "http (4711)". */
+static void add_plugin(struct table *t, const json_t *in)
+{
+	char text[160];
+	const json_t *pids = json_object_get(in, "pids");
+	json_int_t pid = json_integer_value(json_array_get(pids, 0));
+	if (json_array_size(pids) > 1)
+		snprintf(text, sizeof text, "%s (%zu processes)", answer_text(in, "plugin"), json_array_size(pids));
+	else if (pids != NULL && pid > 0)
+		snprintf(text, sizeof text, "%s (process %lld)", answer_text(in, "plugin"), (long long)pid);
+	else
+		snprintf(text, sizeof text, "%s%s", answer_text(in, "plugin"), pids != NULL ? " (no process)" : "");
+	table_add(t, TONE_PLAIN, text);
+}
+
 static void add_instance(struct table *t, const json_t *in)
 {
 	const char *state = answer_text(in, "state");
@@ -93,7 +108,7 @@ static void add_instance(struct table *t, const json_t *in)
 	uint64_t failures = answer_count(in, "failures");
 	table_add(t, TONE_PLAIN, answer_text(in, "kind"));
 	table_add(t, TONE_PLAIN, answer_text(in, "name"));
-	table_add(t, TONE_PLAIN, answer_text(in, "plugin"));
+	add_plugin(t, in);
 	table_add(t, tone, state);
 	table_add_count(t, TONE_PLAIN, answer_count(in, "events"));
 	table_add_count(t, if_any(failures, TONE_WARN), failures);

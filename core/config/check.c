@@ -66,6 +66,19 @@ static void warn_alone(const struct config_instance *in, struct report *report)
 				       pairs[i].name, "has no effect without %s", pairs[i].with);
 }
 
+static void warn_isolate(const struct config_instance *in, struct report *report)
+{
+	static const char *const names[] = {
+		"isolate_memory", "isolate_files", "isolate_start", "isolate_stop", "isolate_pause", "isolate_max_pause",
+	};
+	if (strcmp(options_str(in->options, "isolate"), "process") == 0)
+		return;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (options_isset(in->options, names[i]))
+			report_warning(report, options_place(in->options, names[i]), in->title, names[i],
+				       "has no effect without isolate = process");
+}
+
 /* Waits that end after `expire` are never waited for. */
 static void warn_expire(const struct config_instance *in, struct report *report)
 {
@@ -262,6 +275,8 @@ void config_check(const struct config *config, struct report *report)
 		warn_unused(in, report);
 		if (in->sound)
 			warn_alone(in, report);
+		if (in->sound)
+			warn_isolate(in, report);
 		if (in->kind == CONFIG_SINK && in->sound)
 			warn_expire(in, report);
 		if (in->kind == CONFIG_SINK && in->sound)

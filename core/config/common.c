@@ -63,6 +63,24 @@ const struct pb_option config_route_table[] = {
 #define PLUGIN { "plugin", PB_STRING, NULL, .help = \
 	"The plugin that does the work; `patchbay plugins` lists them." }
 
+#define ISOLATE \
+	{ "isolate", PB_CHOICE, "no", .choices = "no process", .help = \
+	  "Whether the plugin works in a process of its own (process), so that its crash is not the daemon's: it is started " \
+	  "again, and no event is lost." }, \
+	{ "isolate_memory", PB_SIZE, "1GiB", .min = 0, .max = INT64_MAX, .help = \
+	  "With isolate = process the most data, its threads' stacks included, that the process may have; 0 is no limit." }, \
+	{ "isolate_files", PB_INT, "0", .min = 0, .max = 100000000, .help = \
+	  "How many descriptors the process may have open; 0 is as many as the daemon." }, \
+	{ "isolate_start", PB_DURATION, "30s", .min = 10, .max = HOUR, .help = \
+	  "How long the process may take until the plugin is open." }, \
+	{ "isolate_stop", PB_DURATION, "3s", .min = 0, .max = HOUR, .help = \
+	  "How long the process may take to end once it was told to; then it is killed." }, \
+	{ "isolate_pause", PB_DURATION, "1s", .min = 1, .max = HOUR, .help = \
+	  "How long after its end the process is started again; each further time, until it has run for isolate_max_pause, " \
+	  "twice as long." }, \
+	{ "isolate_max_pause", PB_DURATION, "60s", .min = 1, .max = DAY, .help = \
+	  "The longest of these pauses." }
+
 static const struct pb_option source_table[] = {
 	PLUGIN,
 	{ "workers", PB_INT, "1", .min = 1, .max = 64, .help =
@@ -74,6 +92,7 @@ static const struct pb_option source_table[] = {
 	{ "dedupe_max", PB_INT, "1000000", .min = 1, .max = 100000000, .help =
 	  "How many ids and keys are remembered for `dedupe`, about 400 bytes of the state each; above it "
 	  "the oldest are forgotten." },
+	ISOLATE,
 	{ 0 }
 };
 
@@ -81,6 +100,7 @@ static const struct pb_option filter_table[] = {
 	PLUGIN,
 	{ "workers", PB_INT, "1", .min = 1, .max = 64, .help =
 	  "How many instances run side by side, each on a thread of its own." },
+	ISOLATE,
 	{ 0 }
 };
 
@@ -139,6 +159,7 @@ static const struct pb_option sink_table[] = {
 	  "purged; 0 is as much as max_backlog." },
 	{ "max_response", PB_SIZE, "16KiB", .min = 0, .max = MIB, .help =
 	  "How much of a receiver's response is kept." },
+	ISOLATE,
 	{ 0 }
 };
 

@@ -307,6 +307,15 @@ struct place options_place(const struct options *options, const char *name)
 	return entry == NULL ? options->place : entry->place;
 }
 
+void options_each_written(const struct options *options, void (*each)(void *arg, const char *name, const char *text),
+			  void *arg)
+{
+	CHECK_OBJ(options, OPTIONS_MAGIC);
+	for (size_t i = 0; i < options->n; i++)
+		if (options->entries[i].written)
+			each(arg, options->entries[i].option->name, options->entries[i].value.text);
+}
+
 bool options_same(const struct options *a, const struct options *b, const char *name)
 {
 	const struct entry *x = entry_find(a, name), *y = entry_find(b, name);

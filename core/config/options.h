@@ -64,6 +64,8 @@ struct place options_place(const struct options *, const char *name);
 /* Is each option of the plugin's own table (`own`) within it, and there when required? Then all of them
  * may be asked for, whatever else of the section is wrong. */
 bool options_own_sound(const struct options *);
+/* Each option that was written, with its text, secrets too: for a process of the section's own. */
+void options_each_written(const struct options *, void (*each)(void *arg, const char *name, const char *text), void *arg);
 /* True when both hold the same values: an unchanged section over a reload. */
 bool options_equal(const struct options *, const struct options *);
 /* Is the one option's value the same in both? */

@@ -4,6 +4,7 @@
  * Most of it is the tables of plain members below; what has labels of its own comes after them.
  */
 #include <config.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/sheet.h"
@@ -252,6 +253,30 @@ static void tell_states(struct buf *out, const struct status *st)
 				    strcmp(st->instances[i].state, states[k]) == 0);
 }
 
+static json_t *process_labels(const struct instance_status *in)
+{
+	return sheet_labels("kind", config_kind_name(in->kind), "instance", in->name);
+}
+
+static void tell_processes(struct buf *out, const struct status *st)
+{
+	sheet_head(out, "patchbay_isolated_restarts_total", "counter",
+		   "Times that processes of a section with isolate = process ended by themselves.");
+	for (size_t i = 0; i < st->n_instances; i++)
+		if (st->instances[i].isolated)
+			sheet_count(out, process_labels(&st->instances[i]), st->instances[i].restarts);
+	sheet_head(out, "patchbay_isolated_pid", "gauge",
+		   "The process of each worker of such a section; 0 while it has none.");
+	for (size_t i = 0; i < st->n_instances; i++)
+		for (unsigned k = 0; k < st->instances[i].n_pids; k++) {
+			char worker[16];
+			json_t *labels = process_labels(&st->instances[i]);
+			snprintf(worker, sizeof worker, "%u", k);
+			json_object_set_new(labels, "worker", json_string(worker));
+			sheet_count(out, labels, (uint64_t)st->instances[i].pids[k]);
+		}
+}
+
 static void tell_sinks(struct buf *out, const struct status *st)
 {
 	static const char *const answers[] = {
@@ -290,6 +315,7 @@ void verb_metrics(struct verb_call *call)
 		tell_config(call->out, &st);
 		tell_states(call->out, &st);
 		tell_sinks(call->out, &st);
+		tell_processes(call->out, &st);
 		tell_lanes(call->out, &st);
 		sheet_plugins(call->out, dispatch_metrics(call->env->dispatch));
 	}

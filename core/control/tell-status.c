@@ -30,6 +30,15 @@ static json_t *daemon_object(const struct status *st)
 			 "unrouted", reply_count(st->unrouted), "lost", reply_count(st->lost));
 }
 
+/* Of each worker's process; 0: it has none now. */
+static json_t *pids_of(const struct instance_status *in)
+{
+	json_t *pids = json_array();
+	for (unsigned i = 0; i < in->n_pids; i++)
+		json_array_append_new(pids, json_integer(in->pids[i]));
+	return pids;
+}
+
 static json_t *instance_object(const struct instance_status *in)
 {
 	json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
@@ -38,6 +47,8 @@ static json_t *instance_object(const struct instance_status *in)
 			 "events", reply_count(in->events), "failures", reply_count(in->failures),
 			 "in_flight", reply_count(in->in_flight),
 			 "last_failure", reply_text(in->reason));
+	if (in->isolated && object != NULL)
+		json_object_update_new(object, json_pack("{s:o, s:o}", "pids", pids_of(in), "restarts", reply_count(in->restarts)));
 	if (in->kind == CONFIG_SOURCE && object != NULL)
 		json_object_set_new(object, "duplicates", reply_count(in->duplicates));
 	if (in->kind == CONFIG_SINK && object != NULL)

@@ -2,18 +2,25 @@
 #include "dispatch/build.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
+#include "dispatch/isolate.h"
 
 struct plugin_use *build_use(struct dispatch *d, struct loader *loader, const struct config_instance *in,
 			     struct pb_error *err)
 {
 	const struct pb_plugin *plugin = in->builtin ? &alarms_plugin : loader_find(loader, in->plugin, err);
-	for (size_t i = 0; i < d->n_uses && plugin != NULL; i++)
-		if (plugin_use_plugin(d->uses[i]) == plugin)
+	bool isolated = strcmp(options_str(in->options, "isolate"), "process") == 0;
+	for (size_t i = 0; i < d->n_uses && plugin != NULL; i++) {
+		const struct pb_plugin *used = plugin_use_plugin(d->uses[i]);
+		if ((isolated ? isolate_real(used) : used) == plugin)
 			return d->uses[i];
+	}
 	if (plugin == NULL)
 		return NULL;
+	if (isolated)
+		plugin = isolate_plugin_new(plugin, loader_folder(loader));
 	d->uses = xrealloc(d->uses, d->n_uses + 1, sizeof(struct plugin_use *));
 	return d->uses[d->n_uses++] = plugin_use_new(plugin, &d->env.instance);
 }
@@ -89,6 +96,14 @@ void build_open_stage(struct stage *st, struct report *report)
 {
 	for (size_t k = 0; k < st->n_workers; k++)
 		build_open(&st->workers[k].self, report);
+}
+
+void build_free_use(struct plugin_use *use)
+{
+	const struct pb_plugin *plugin = plugin_use_plugin(use);
+	plugin_use_free(use);
+	if (isolate_real(plugin) != NULL)
+		isolate_plugin_free(plugin);
 }
 
 void build_free_feed(struct feed *f)

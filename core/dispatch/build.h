@@ -23,6 +23,8 @@ void *build_live(const struct config_instance *);
 void build_open(struct pb_self *, struct report *);
 void build_open_stage(struct stage *, struct report *);
 
+/* No instance of it may be left. */
+void build_free_use(struct plugin_use *);
 /* Their threads must have ended; what is open is closed. */
 void build_free_feed(struct feed *);
 void build_free_outlet(struct outlet *);

@@ -33,7 +33,13 @@ void parts_free(struct parts *p)
 void stage_init(struct stage *st, struct config_instance *in, struct plugin_use *use,
 		const struct instance_env *env)
 {
-	*st = (struct stage){ .config = in, .n_workers = (size_t)options_int(in->options, "workers") };
+	stage_init_some(st, in, use, env, (size_t)options_int(in->options, "workers"));
+}
+
+void stage_init_some(struct stage *st, struct config_instance *in, struct plugin_use *use,
+		     const struct instance_env *env, size_t n)
+{
+	*st = (struct stage){ .config = in, .n_workers = n };
 	st->last = &st->first;
 	pthread_mutex_init(&st->lock, NULL);
 	cond_init(&st->wake);
@@ -69,6 +75,14 @@ struct chain_job *chain_job_new(struct route *route, struct inbox *inbox, const 
 		.event = event_ref(event), .slots = xcalloc(n, sizeof(struct slot *)),
 	};
 	memcpy(job->slots, slots, n * sizeof(struct slot *));
+	parts_add(&job->in, event_ref(event));
+	return job;
+}
+
+struct chain_job *chain_job_alone(struct stage *const stage[static 1], struct inbox *inbox, const struct pb_event *event)
+{
+	struct chain_job *job = xcalloc(1, sizeof *job);
+	*job = (struct chain_job){ .stages = stage, .n_stages = 1, .inbox = inbox, .event = event_ref(event) };
 	parts_add(&job->in, event_ref(event));
 	return job;
 }

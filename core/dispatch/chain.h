@@ -67,6 +67,8 @@ struct stage {
 /* Workers without threads, their instances not opened. All arguments must outlive it. */
 void stage_init(struct stage *, struct config_instance *, struct plugin_use *,
 		const struct instance_env *);
+/* The same with `n` workers. */
+void stage_init_some(struct stage *, struct config_instance *, struct plugin_use *, const struct instance_env *, size_t n);
 /* Instances must be closed and threads ended; jobs left in the queue are freed. */
 void stage_fini(struct stage *);
 int stage_start(struct stage *);
@@ -80,6 +82,8 @@ bool stage_join(struct stage *, int64_t deadline);
 /* A job of the route for `event` (a reference is taken) and the slots; the list is copied. Router's thread. */
 struct chain_job *chain_job_new(struct route *, struct inbox *, const struct pb_event *event,
 				struct slot *const slots[], size_t n);
+/* One for the one stage, of no route. */
+struct chain_job *chain_job_alone(struct stage *const stage[static 1], struct inbox *, const struct pb_event *);
 void chain_job_free(struct chain_job *);
 /* Send it on its way. The job is the stages' until it comes by the inbox. */
 void chain_submit(struct chain_job *);

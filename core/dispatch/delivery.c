@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/magic.h"
+#include "base/memory.h"
 #include "dispatch/outlet.h"
 
 bool delivery_answer(struct pb_delivery *d, enum pb_code code, int64_t after, struct pb_span response,
@@ -28,6 +29,15 @@ bool delivery_answer(struct pb_delivery *d, enum pb_code code, int64_t after, st
 	}
 	inbox_answer(o->inbox, d);
 	return true;
+}
+
+struct batch *batch_new(struct outlet *o, size_t most)
+{
+	size_t head = sizeof(struct batch) + most * sizeof(struct pb_delivery);
+	struct batch *b = xcalloc(1, head + most * sizeof(struct pb_delivery *));
+	b->outlet = o;
+	b->list = (struct pb_delivery **)((char *)b + head);
+	return b;
 }
 
 void batch_unref(struct batch *b)

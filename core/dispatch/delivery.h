@@ -48,6 +48,8 @@ struct batch {
 /* Record the answer and send it to the router. False when it was answered before: a bug of the plugin. [any] */
 bool delivery_answer(struct pb_delivery *, enum pb_code, int64_t after, struct pb_span response,
 		     const char *text);
+/* Room for `most` deliveries, none in it yet. */
+struct batch *batch_new(struct outlet *, size_t most);
 /* Drop one reference. [any] */
 void batch_unref(struct batch *);
 

@@ -235,7 +235,7 @@ void dispatch_free(struct dispatch *d)
 	sender_fini(&d->submitter);
 	/* Their threads may be on their way out of an answer: before what that touches. */
 	for (size_t i = 0; i < d->n_uses; i++)
-		plugin_use_free(d->uses[i]);
+		build_free_use(d->uses[i]);
 	commit_fini(&d->commit);
 	alarms_fini(&d->alarms);
 	router_fini(r);

@@ -26,11 +26,13 @@
 #define RESTART_FIRST 1000
 #define RESTART_LONGEST 60000
 
+static const struct feed_store engine_store;
+
 void feed_init(struct feed *f, struct config_instance *in, struct plugin_use *use,
 	       const struct instance_env *env, unsigned worker)
 {
 	*f = (struct feed){
-		.config = in, .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.config = in, .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .store = &engine_store,
 		.open.records = BUF_INIT(EMISSION_MAX), .closed.records = BUF_INIT(EMISSION_MAX),
 		.marks = BUF_INIT(EMISSION_MAX), .key = BUF_INIT(BUF_MAX),
 	};
@@ -151,7 +153,7 @@ static bool key_of(struct feed *f, const struct pb_event *ev)
 static void pack_keyed(struct feed *f, struct emission *e, const struct pb_event *ev, struct seen_claim *claim)
 {
 	*claim = (struct seen_claim){ .begin = e->records.len };
-	if (key_of(f, ev))
+	if (f->seen != NULL && key_of(f, ev))
 		seen_look(f->seen, f->number, f->dedupe_ms, buf_span(&f->key), claim);
 	if (claim->keyed && !claim->sure)
 		pack_record(&e->records, RECORD_KEY, NULL, span_of(claim->hash, SEEN_HASH));
@@ -172,7 +174,7 @@ static struct seen_claim *claims_for(struct emission *e, size_t n)
 static bool pack(struct feed *f, struct emission *e, struct pb_event *const evs[], size_t n)
 {
 	size_t before = e->records.len;
-	struct seen_claim *claims = f->seen != NULL ? claims_for(e, n) : NULL;
+	struct seen_claim *claims = f->seen != NULL || f->told ? claims_for(e, n) : NULL;
 	for (size_t i = 0; i < n; i++) {
 		complete(f, evs[i]);
 		if (claims != NULL)
@@ -209,6 +211,27 @@ static void add_unit(struct emission *e, struct pb_event *const evs[], size_t n,
 			e->events[e->n_events++] = evs[i];
 }
 
+static bool mark_fits(const struct feed *f, const struct pb_mark *mark)
+{
+	if (strlen(mark->key) <= MARK_KEY_MAX && mark->value.len <= MARK_VALUE_MAX)
+		return true;
+	log_write(PB_ERROR, f->self.title, "a mark is too long: its key %zu bytes of at most %d, its value "
+		  "%zu of %d; it is not stored, nor what belongs to it", strlen(mark->key), MARK_KEY_MAX,
+		  mark->value.len, MARK_VALUE_MAX);
+	return false;
+}
+
+void feed_take(struct feed *f, struct pb_event *const evs[], size_t n, const struct pb_mark marks[], size_t n_marks, void *token)
+{
+	bool fits = true;
+	for (size_t i = 0; i < n_marks && fits; i++)
+		fits = mark_fits(f, &marks[i]);
+	bool packed = fits && pack(f, &f->open, evs, n);
+	add_unit(&f->open, evs, n, token, !packed);
+	for (size_t i = 0; i < n_marks && packed; i++)
+		mark_put(&f->staged, marks[i].key, marks[i].value);
+}
+
 int feed_emit(struct feed *f, struct pb_event *const evs[], size_t n, const struct pb_mark *mark,
 	      void *token)
 {
@@ -217,15 +240,7 @@ int feed_emit(struct feed *f, struct pb_event *const evs[], size_t n, const stru
 			event_unref(evs[i]);
 		return -ECANCELED;
 	}
-	bool marked = mark == NULL || (strlen(mark->key) <= MARK_KEY_MAX && mark->value.len <= MARK_VALUE_MAX);
-	if (!marked)
-		log_write(PB_ERROR, f->self.title, "a mark is too long: its key %zu bytes of at most %d, its value "
-			  "%zu of %d; it is not stored, nor what belongs to it", strlen(mark->key), MARK_KEY_MAX,
-			  mark->value.len, MARK_VALUE_MAX);
-	bool packed = marked && pack(f, &f->open, evs, n);
-	add_unit(&f->open, evs, n, token, !packed);
-	if (packed && mark != NULL)
-		mark_put(&f->staged, mark->key, mark->value);
+	feed_take(f, evs, n, mark, mark != NULL, token);
 	if (f->open.records.len >= COMMIT_AT && !f->settling)
 		feed_commit(f);
 	return 0;
@@ -293,6 +308,12 @@ static void count(struct feed *f, int result)
 		atomic_fetch_add_explicit(&f->repeated, repeats, memory_order_relaxed);
 }
 
+/* It may be stored another time. */
+static bool not_now(int result)
+{
+	return result == -ENOSPC || result == -ENOMEM || result == -ENOBUFS;
+}
+
 static void settle(struct feed *f, int result)
 {
 	struct emission *e = &f->closed;
@@ -306,12 +327,19 @@ static void settle(struct feed *f, int result)
 		struct pb_receipt receipt = {
 			.emission = e, .unit = u,
 			.outcome = result < 0 || u->failed ? PB_FAILED : PB_ACCEPTED,
+			.never = u->failed || (result < 0 && !not_now(result)),
 			.reason = result < 0 ? why_not(f, result) : u->failed ? why_not(f, -EMSGSIZE) : "",
 		};
 		settled(f->self.state, u->token, &receipt);
 	}
 	f->settling = false;
 	emission_clear(e);
+}
+
+const char *receipt_first(const struct pb_receipt *receipt, size_t i)
+{
+	const struct emission *e = receipt->emission;
+	return i < receipt->unit->n && e->claims != NULL ? e->claims[receipt->unit->first + i].first : NULL;
 }
 
 static int append(struct feed *f)
@@ -327,17 +355,28 @@ static int append(struct feed *f)
 	f->sifted.events = f->entry.events;
 	f->sifted.n = f->entry.n;
 	f->sifted.records = f->entry.records;
-	if (f->closed.records.len == 0)
-		return 0;
+	return f->closed.records.len == 0 ? 0 : f->store->run(f);
+}
+
+static int engine_run(struct feed *f)
+{
 	f->held = commit_why_held(f->commit, f->number);
 	return f->held == NULL ? commit_run(f->commit, &f->entry) : -ENOSPC;
 }
 
-/* It may be stored another time. */
-static bool not_now(int result)
+static void engine_wait_room(struct feed *f, int64_t ms)
 {
-	return result == -ENOSPC || result == -ENOMEM || result == -ENOBUFS;
+	commit_wait_room(f->commit, ms);
 }
+
+static int engine_restore(struct feed *f, const char *key, struct buf *to)
+{
+	return rows_get_mark(f->state, f->number, (struct pb_span){ key, strlen(key) }, to);
+}
+
+static const struct feed_store engine_store = {
+	.run = engine_run, .wait_room = engine_wait_room, .restore = engine_restore,
+};
 
 /* The append, again until there is room where the source cannot refuse. */
 static int store(struct feed *f)
@@ -350,7 +389,7 @@ static int store(struct feed *f)
 		if (!not_now(result) || f->self.plugin->source->may_refuse || atomic_load(&f->stopping))
 			return result;
 		atomic_store(&f->doing, "full");
-		commit_wait_room(f->commit, ROOM_WAIT);
+		f->store->wait_room(f, ROOM_WAIT);
 		atomic_store(&f->doing, "running");
 	}
 }
@@ -416,8 +455,7 @@ int feed_restore(struct feed *f, const char *key, void *value, size_t size)
 	struct mark_entry *m;
 	struct buf stored = BUF_INIT(MARK_VALUE_MAX);
 	HASH_FIND_STR(f->marks_kept, key, m);
-	int failed = m == NULL ?
-		rows_get_mark(f->state, f->number, (struct pb_span){ key, strlen(key) }, &stored) :
+	int failed = m == NULL ? f->store->restore(f, key, &stored) :
 		m->value == NULL ? -ENOENT : buf_add(&stored, m->value, m->value_len);
 	if (failed == 0 && stored.len > size)
 		failed = -ERANGE;

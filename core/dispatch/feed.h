@@ -46,15 +46,29 @@ struct pb_receipt {
 	const struct emission *emission;
 	const struct unit *unit;
 	enum pb_outcome outcome;
+	bool never;		/* PB_FAILED: nor will it be, later */
 	const char *reason;
 };
 
 struct alarms;
+struct feed;
+
+/* Where a feed's commits go: to the engine's group commit and its store, or out of a process of its own to the daemon. */
+struct feed_store {
+	/* Make f->entry durable. 0, or nothing of it was stored: as commit_run(). f->closed has what it was made of, with its claims to be filled
+	 * in, if it has some. */
+	int (*run)(struct feed *);
+	/* It was not stored, but may be later: wait for that, at most `ms`. */
+	void (*wait_room)(struct feed *, int64_t ms);
+	/* Append the mark's value, or -ENOENT. */
+	int (*restore)(struct feed *, const char *key, struct buf *);
+};
 
 struct feed {
 	struct pb_self self;
 	struct config_instance *config;
 	uint32_t number;		/* the source's, in the names table */
+	const struct feed_store *store;	/* the engine's, unless set */
 	struct commit *commit;
 	struct state *state;
 	struct alarms *alarms;		/* the built-in source's */
@@ -64,7 +78,8 @@ struct feed {
 	struct mark_entry *staged;	/* go with the next commit */
 	struct buf marks;		/* those, encoded */
 	struct mark_entry *marks_kept;	/* committed since the start */
-	struct seen_keys *seen;		/* NULL: no `dedupe` */
+	struct seen_keys *seen;		/* NULL: no `dedupe`, or not here */
+	bool told;			/* `store` says what repeats: each event has a claim, which it fills in */
 	int64_t dedupe_ms;
 	struct seen_batch sifted;	/* what of `closed` is no repeat */
 	struct buf key;			/* at hand */
@@ -98,11 +113,17 @@ void feed_stop(struct feed *);
 /* [any] */
 void feed_reopen(struct feed *);
 
+/* As feed_emit() with as many marks as there are, also when it is to stop, and without a commit: for what was emitted in a process of its
+ * own. */
+void feed_take(struct feed *, struct pb_event *const evs[], size_t n, const struct pb_mark marks[], size_t n_marks, void *token);
 /* pb_emit(), pb_commit(), pb_wait(), pb_restore(): see plugin.h. The feed's thread. */
 int feed_emit(struct feed *, struct pb_event *const evs[], size_t n, const struct pb_mark *, void *token);
 int feed_commit(struct feed *);
 int feed_wait(struct feed *, int fd, int64_t timeout);
 int feed_restore(struct feed *, const char *key, void *value, size_t size);
+
+/* The id of the first event, where the unit's i-th repeats one; NULL: it is stored itself, or there is none. Within settled(). */
+const char *receipt_first(const struct pb_receipt *, size_t i);
 
 /* A mark that the journal has, whether the state has it yet or not; a `value` without data: it was removed. Before the
  * feed's thread runs. */

@@ -151,16 +151,6 @@ static struct lane *next_lane(struct outlet *o)
 	return NULL;
 }
 
-static struct batch *batch_new(struct outlet *o, size_t most)
-{
-	size_t head = sizeof(struct batch) + most * sizeof(struct pb_delivery);
-	struct batch *b = xcalloc(1, head + most * sizeof(struct pb_delivery *));
-	b->outlet = o;
-	b->sent = clock_fine(o->router->clock);
-	b->list = (struct pb_delivery **)((char *)b + head);
-	return b;
-}
-
 /* Add the slot's parts that are not delivered yet, as far as there is room. */
 static void batch_add(struct batch *b, size_t most, struct slot *slot)
 {
@@ -188,6 +178,7 @@ static void send_from(struct outlet *o, struct lane *lane, size_t most)
 	if (lane->route->n_stages == 0 && slots < most)
 		most = slots;
 	struct batch *b = batch_new(o, most);
+	b->sent = clock_fine(o->router->clock);
 	struct slot *slot = NULL;
 	while (b->n < most && (slot = lane_next_ready(lane, slot)) != NULL)
 		batch_add(b, most, slot);

@@ -73,10 +73,16 @@ void reload_sinks_undo(struct reload *rl)
 	rl->n_closed = 0;
 }
 
+/* Isolated or not. */
+static bool is_same_plugin(const struct outlet *a, const struct outlet *b)
+{
+	return strcmp(a->config->plugin, b->config->plugin) == 0;
+}
+
 static bool same_plugin(const struct reload *rl, const struct outlet *o)
 {
 	for (size_t i = 0; i < rl->n_late; i++)
-		if (rl->late[i]->self.plugin == o->self.plugin)
+		if (is_same_plugin(rl->late[i], o))
 			return true;
 	return false;
 }
@@ -91,7 +97,7 @@ bool reload_may_wait(const struct reload *rl, const struct outlet *o)
 {
 	const struct router *r = &rl->d->router;
 	for (size_t i = 0; i < r->n_outlets; i++)
-		if (r->outlets[i]->self.plugin == o->self.plugin && reload_goes(r->outlets[i]->config))
+		if (is_same_plugin(r->outlets[i], o) && reload_goes(r->outlets[i]->config))
 			return true;
 	return false;
 }

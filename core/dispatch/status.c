@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "dispatch/backlog.h"
 #include "dispatch/engine.h"
+#include "dispatch/isolate.h"
 
 struct status_call {
 	struct inbox_call call;
@@ -15,6 +16,15 @@ struct status_call {
 	struct status *to;
 	struct timeline *timeline;	/* a copy */
 };
+
+static void add_process(struct instance_status *st, const struct pb_self *self)
+{
+	if (isolate_real(self->plugin) == NULL || st->n_pids == STATUS_PIDS_MAX)
+		return;
+	st->isolated = true;
+	st->pids[st->n_pids++] = atomic_load(&self->pid);
+	st->restarts += atomic_load(&self->restarts);
+}
 
 static void add_feed(struct status *st, struct seen_keys *seen, struct feed *f)
 {
@@ -31,6 +41,7 @@ static void add_feed(struct status *st, struct seen_keys *seen, struct feed *f)
 		last->state = doing;
 	if (atomic_load(&f->reason)[0] != '\0')
 		snprintf(last->reason, sizeof last->reason, "%s", atomic_load(&f->reason));
+	add_process(last, &f->self);
 	last->events += atomic_load(&f->accepted);
 	last->duplicates += atomic_load(&f->repeated);
 	seen_count(seen, f->number, &last->keys, &last->forgotten);
@@ -46,6 +57,8 @@ static void add_stage(struct status *st, struct stage *stage)
 		.waiting = stage_waiting(stage),
 		.in_flight = atomic_load(&stage->in_flight),
 	};
+	for (size_t i = 0; i < stage->n_workers; i++)
+		add_process(&st->instances[st->n_instances - 1], &stage->workers[i].self);
 }
 
 static void add_outlet(struct status *st, const struct outlet *o)
@@ -58,6 +71,7 @@ static void add_outlet(struct status *st, const struct outlet *o)
 		.backlog = o->quota.backlog, .max_backlog = o->quota.max_backlog,
 		.dead_bytes = o->quota.dead, .dead_max = quota_dead_max(o),
 	};
+	add_process(in, &o->self);
 	if (o->stand.mode == SINK_ENABLED)
 		memcpy(in->reason, o->reason, sizeof in->reason);
 	else

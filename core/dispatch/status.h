@@ -35,6 +35,8 @@ struct lane_status {
 	bool catching_up;
 };
 
+#define STATUS_PIDS_MAX 64	/* workers */
+
 struct instance_status {
 	enum config_kind kind;
 	const char *name, *plugin;
@@ -43,6 +45,10 @@ struct instance_status {
 	uint64_t failures;	/* refused, failed, or not delivered */
 	uint64_t in_flight;
 	uint64_t duplicates, keys, forgotten;	/* sources: repeats that were not stored; keys remembered; forgotten for want of room */
+	bool isolated;
+	int pids[STATUS_PIDS_MAX];	/* isolated: of each worker's process, 0: it has none now */
+	unsigned n_pids;
+	uint64_t restarts;	/* of these processes */
 	char reason[256];	/* the last failure, or why the sink is not enabled; "" */
 	uint64_t waiting, passed;	/* filters: jobs in the queue; events made */
 	/* Sinks. */

@@ -9,6 +9,7 @@
 #define PLUGIN_INSTANCE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "base/clock.h"
@@ -21,6 +22,9 @@ struct instance_env {
 	const struct clock *clock;
 	struct metrics *metrics;
 	size_t max_event;	/* bytes of the largest body taken */
+	const char *program;	/* runs a section that has a process of its own; NULL: this very program */
+	/* In a process of its own: asks the daemon for the socket, and keeps it by instance_take_listener(). NULL: it is made here. */
+	int (*listen)(struct pb_self *, const char *option, size_t i, struct pb_error *);
 };
 
 /* One plugin in use: what its load() made, shared by its instances. */
@@ -58,6 +62,8 @@ struct pb_self {
 	bool opened;
 	void *state;			/* what open() returned */
 	struct metric_set metrics;
+	_Atomic int pid;		/* of its own process, 0: it has none now */
+	_Atomic uint64_t restarts;	/* of that */
 	pthread_mutex_t lock;		/* guards ids and listeners */
 	struct id_gen ids;
 	struct listening *listeners;	/* closed with the instance */
@@ -102,6 +108,8 @@ char *instance_render(const struct pb_self *, const char *option, const struct p
 
 /* As pb_listen(). */
 int instance_listen(struct pb_self *, const char *option, size_t i, struct pb_error *);
+/* A listening socket that is closed with the instance, and was made by another process. */
+void instance_take_listener(struct pb_self *, const char *option, size_t i, int fd);
 /* The instance's sockets go to the pool, and go on listening there: who connects waits. Before instance_close(). Main thread. */
 void instance_hand_over(struct pb_self *, struct listen_pool *);
 /* All that was taken from the pool is there again, the instance having been closed. */

@@ -161,15 +161,20 @@ static int open_inet(const struct address *to, bool share, struct pb_error *err,
 	return fd;
 }
 
+static void add_listener(struct pb_self *self, int fd, const char *configured, const struct stat *made)
+{
+	self->listeners = xrealloc(self->listeners, self->n_listeners + 1, sizeof *self->listeners);
+	self->listeners[self->n_listeners++] = (struct listening){
+		.fd = fd, .text = xstrdup(configured), .dev = made->st_dev, .ino = made->st_ino,
+	};
+}
+
 static void keep(struct pb_self *self, int fd, const char *configured, const struct stat *made)
 {
 	char text[300];
 	address_text(fd, text, sizeof text);
 	log_write(PB_INFO, self->title, "listening on %s", text);
-	self->listeners = xrealloc(self->listeners, self->n_listeners + 1, sizeof *self->listeners);
-	self->listeners[self->n_listeners++] = (struct listening){
-		.fd = fd, .text = xstrdup(configured), .dev = made->st_dev, .ino = made->st_ino,
-	};
+	add_listener(self, fd, configured, made);
 }
 
 /* A socket of an instance that went; its descriptor stays here until the pool's end, so that it can be taken again. */
@@ -206,10 +211,20 @@ static bool take_pooled(struct pb_self *self, const char *text, long mode)
 	return true;
 }
 
+static const char *address_of(const struct pb_self *self, const char *option, size_t i)
+{
+	return options_type(self->options, option) == PB_ADDRESS ? options_str(self->options, option) :
+	       options_list(self->options, option)[i];
+}
+
+void instance_take_listener(struct pb_self *self, const char *option, size_t i, int fd)
+{
+	add_listener(self, fd, address_of(self, option, i), &(struct stat){ .st_ino = 0 });
+}
+
 int instance_listen(struct pb_self *self, const char *option, size_t i, struct pb_error *err)
 {
-	const char *text = options_type(self->options, option) == PB_ADDRESS ?
-		options_str(self->options, option) : options_list(self->options, option)[i];
+	const char *text = address_of(self, option, i);
 	struct address to;
 	if (parse_address(text, &to) < 0 ||
 	    (to.kind != ADDRESS_ANY && to.kind != ADDRESS_TCP && to.kind != ADDRESS_UNIX)) {

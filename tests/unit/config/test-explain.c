@@ -43,7 +43,9 @@ static void text_shows_every_option(void **state)
 		"\n[source NAME]\n"
 		"  plugin = a-b\n"
 		"  What all sources share (patchbay plugins --core):\n"
-		"      plugin, workers, dedupe, dedupe_max\n"
+		"      plugin, workers, dedupe, dedupe_max, isolate, isolate_memory,\n"
+		"      isolate_files, isolate_start, isolate_stop, isolate_pause,\n"
+		"      isolate_max_pause\n"
 		"\n[sink NAME]\n"
 		"  plugin = a-b\n"
 		"  url = URL (required)\n"
@@ -57,7 +59,9 @@ static void text_shows_every_option(void **state)
 		"      plugin, timeout, retry, max_retry_after, expire, order, order_by,\n"
 		"      max_keys, breaker_failures, breaker_pause, breaker_max_pause, rate, burst,\n"
 		"      max_in_flight, max_batch, disable_after, max_backlog, overflow, dead_keep,\n"
-		"      dead_max, dead_max_size, max_response\n");
+		"      dead_max, dead_max_size, max_response, isolate, isolate_memory,\n"
+		"      isolate_files, isolate_start, isolate_stop, isolate_pause,\n"
+		"      isolate_max_pause\n");
 }
 
 static void json_is_one_line_of_json(void **state)
@@ -92,7 +96,8 @@ static void man_is_escaped(void **state)
 		".PP\n.nf\n.RS\n[sink \\fINAME\\fR]\nplugin = a\\-b\nurl = ...\n.RE\n.fi\n"
 		".SH SOURCE OPTIONS\n"
 		".PP\nThe options that all sources share are described in\n.BR patchbay.ini (5):\n"
-		"\\&plugin, workers, dedupe, dedupe_max\n"
+		"\\&plugin, workers, dedupe, dedupe_max, isolate, isolate_memory, isolate_files, isolate_start, "
+		"isolate_stop, isolate_pause, isolate_max_pause\n"
 		".SH SINK OPTIONS\n"
 		".TP\n.BR \"url\" \" (URL; required)\"\n"
 		"\\&Where each event is \\(dqposted\\(dq, at http://a\\-b\\ec.\n"
@@ -104,7 +109,8 @@ static void man_is_escaped(void **state)
 		".PP\nThe options that all sinks share are described in\n.BR patchbay.ini (5):\n"
 		"\\&plugin, timeout, retry, max_retry_after, expire, order, order_by, max_keys, breaker_failures, "
 		"breaker_pause, breaker_max_pause, rate, burst, max_in_flight, max_batch, "
-		"disable_after, max_backlog, overflow, dead_keep, dead_max, dead_max_size, max_response\n"
+		"disable_after, max_backlog, overflow, dead_keep, dead_max, dead_max_size, max_response, "
+		"isolate, isolate_memory, isolate_files, isolate_start, isolate_stop, isolate_pause, isolate_max_pause\n"
 		".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5);\n"
 		"the guides for operators and of the sinks in\n.I " PATCHBAY_GUIDE_DIR "\n");
 }

@@ -67,7 +67,7 @@ static bool bench_open(struct bench *b, const char *listen, const struct pb_self
 	report_init(&report);
 	metrics_init(&b->metrics);
 	error_init(&b->err);
-	b->env = (struct instance_env){ &clock_system, &b->metrics, 1000 };
+	b->env = (struct instance_env){ .clock = &clock_system, .metrics = &b->metrics, .max_event = 1000 };
 	b->in = (struct config_instance){ .kind = CONFIG_SOURCE, .name = name, .title = title,
 		.plugin = plugin_name,
 		.options = options_read(&section, table, config_common_table(CONFIG_SOURCE), &report) };
