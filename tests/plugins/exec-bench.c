@@ -40,7 +40,7 @@ struct pbt_instance *bench_try(struct bench *b, const char *section, const char 
 	assert_non_null(file);
 	fputs(script, file);
 	fclose(file);
-	const char *pause = strstr(more, "restart_pause") != NULL ? "" : "restart_pause = 1ms\nrestart_max_pause = 50ms\n";
+	const char *pause = strstr(more, "restart_pause") != NULL ? "" : "restart_pause = 1ms\nrestart_max_pause = 1h\n";
 	return pbt_open(b->host, "[%s]\ncommand = /bin/sh, %s\n%s%s", section, b->program, pause, more);
 }
 
