@@ -7,7 +7,8 @@ packages_build="gcc make autoconf automake pkg-config libc6-dev libcurl4-openssl
 packages_run="curl ca-certificates python3"
 packages_syslog="rsyslog"
 packages_test="abigail-tools clang binutils python3-pytest nginx-light rsyslog logrotate openssl man-db mount
-	procps prometheus util-linux mosquitto mosquitto-clients libmosquitto-dev gdb valgrind"
+	procps prometheus util-linux mosquitto mosquitto-clients libmosquitto-dev gdb valgrind
+	nodejs"
 
 # What is built must not be for others to write: see trusted().
 umask 022

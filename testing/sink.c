@@ -311,6 +311,7 @@ static char *PB_PRINTF(2, 0) reason_of(const struct pb_self *self, const char *f
 	struct buf text = BUF_INIT(REASON_MAX);
 	buf_vprintf(&text, fmt, args);
 	char *reason = text.len == 0 ? xstrdup("") : buf_take(&text);
+	buf_free(&text);
 	if (reason == NULL)
 		misuse(self, "gave a reason of more than %d bytes", REASON_MAX);
 	if (strpbrk(reason, "\r\n") != NULL)

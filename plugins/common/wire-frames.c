@@ -127,5 +127,7 @@ static int next_counted(struct wire_frames *f, struct pb_span *frame)
 
 int wire_frames_next(struct wire_frames *f, struct pb_span *frame)
 {
+	if (f->from == f->to)
+		return 0;
 	return f->format == WIRE_MSGPACK ? next_counted(f, frame) : next_line(f, frame);
 }

@@ -65,8 +65,7 @@ bool message_read(enum wire_format format, struct pb_span frame, struct message 
 	if (i == MESSAGE_KINDS)
 		return wire_fail(fault, "\"%.*s\" is no kind of message", name.len < 40 ? (int)name.len : 40,
 				 (const char *)name.data);
-	m->kind = (enum message_kind)i;
-	m->unknown = (struct pb_span){ NULL, 0 };
+	*m = (struct message){ .kind = (enum message_kind)i };
 	if (wire_fields(&body, kinds[i].fields, kinds[i].n, m->values, &m->unknown, fault))
 		return true;
 	memcpy(why, fault->text, sizeof why);
