@@ -9,6 +9,7 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/span.h"
+#include "base/step.h"
 #include "dispatch/keys.h"
 #include "dispatch/router.h"
 #include "dispatch/trail.h"
@@ -98,6 +99,7 @@ void leave_return(struct lane *lane, struct route *route, struct outlet *outlet,
 /* The last piece is on disk: the watermark may pass it. */
 static void piece_is_saved(struct lane *lane)
 {
+	step_at("leave: a piece saved");
 	if (lane->leaving.to > lane->next) {
 		lane->next = lane->leaving.to;
 		router_moved(lane);
@@ -230,6 +232,7 @@ static bool begin_piece(struct lane *lane)
 		piece_is_saved(lane);	/* nothing of it needs a row */
 		return lane->next < lane->leaving.end;
 	}
+	step_at("leave: a piece gathered");
 	lane->leaving.save = r->saves + 1;
 	save_soon(r);
 	return false;
@@ -269,6 +272,7 @@ static void forget(struct lane *lane)
 	lane->leaving.is = false;
 	rules_passed(lane, ROUTE_PRESENT);
 	rows_del_lane(&r->open.batch, lane->number);
+	step_at("leave: the lane's row goes");
 	save_soon(r);
 	timer_clear(&r->timers, &lane->timer);
 	r->by_number[lane->number] = NULL;

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/log.h"
+#include "base/step.h"
 #include "dispatch/keys.h"
 #include "dispatch/router.h"
 #include "event/event.h"
@@ -87,6 +88,7 @@ bool parked_take_up(struct lane *lane)
 		lane->untaken--;
 		lane->untaken_from = list.seqs[i] + 1;
 	}
+	step_at("parked: taken up");
 	if (list.n == 0) {
 		lane->untaken_from = list.next;
 		if (list.next == UINT64_MAX)

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "dispatch/build.h"
 #include "dispatch/reload.h"
 #include "dispatch/trail.h"
@@ -200,6 +201,7 @@ void reload_switch(struct inbox_call *call)
 	r->leave_paused = false;
 	r->catchup_due = true;
 	r->save_pending = r->space_due = true;
+	step_at("reload: switched, not saved");
 	if (r->open.batch.n == 0)
 		return;		/* nothing that must outlive us */
 	save_soon(r);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "dispatch/build.h"
 #include "dispatch/recover.h"
@@ -185,6 +186,7 @@ static void number(struct reload *rl)
 	on_router(rl, reload_number);
 	for (int i = 0; i < SAVE_TRIES && !rl->saved; i++)
 		on_router(rl, reload_wait);
+	step_at("reload: names saved");
 	if (!rl->saved)
 		fail(rl, NULL, "the state, which must be told of what is new before it begins, cannot be saved", -ENOSPC);
 }
@@ -283,6 +285,7 @@ static void change_sources(struct reload *rl)
 {
 	unsigned before = rl->report->errors;
 	stop_feeds(rl);
+	step_at("reload: sources stopped");
 	if (rl->report->errors == before)
 		open_feeds(rl);
 	if (rl->report->errors > before)
@@ -370,12 +373,14 @@ static void apply(struct reload *rl)
 	struct dispatch *d = rl->d;
 	config_take_over(rl->now, rl->old);
 	on_router(rl, reload_switch);
+	step_at("reload: switched and saved");
 	end_pool(rl);
 	for (size_t i = 0; i < d->n_feeds; i++)
 		if (!d->feeds[i]->started)
 			start_feed(rl, d->feeds[i]);
 	free_old(rl);
 	dispatch_bury(d);
+	step_at("reload: the old is gone");
 }
 
 /* "sink team, route runs", as far as there is room. NULL: none. */

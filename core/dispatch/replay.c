@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/parse.h"
+#include "base/step.h"
 #include "dispatch/engine.h"
 #include "dispatch/trail.h"
 #include "event/codec.h"
@@ -78,6 +79,7 @@ static void deliver_again(struct replay_call *c, struct lane *lane, const struct
 		dead_note_due(r, lane, key, due);
 		r->open.replays = true;
 		c->done++;
+		step_at("replay: a row gathered");
 		trail_changed(r, key, true);
 	}
 }
@@ -177,6 +179,8 @@ int replay_run(struct router *r, int (*on_router)(struct inbox *, struct inbox_c
 		};
 		int failed = on_router(&r->inbox, &c.call);
 		page->done += c.done;
+		if (c.done > 0)
+			step_at("replay: a piece saved");
 		if (failed == 0)
 			failed = c.result;
 		if (failed < 0)

@@ -1,6 +1,7 @@
 /* retain.c - may the oldest segment go? */
 #include "dispatch/retain.h"
 
+#include "base/step.h"
 #include "dispatch/router.h"
 #include "state/records.h"
 
@@ -45,6 +46,9 @@ bool retain_holds(struct router *r, const struct journal_stat *stat)
 		return true;
 	if ((keep->ms == 0 && keep->bytes == 0) || space_is_short(r, stat))
 		return false;
-	return keep->bytes > 0 ? stat->bytes <= keep->bytes :
+	bool holds = keep->bytes > 0 ? stat->bytes <= keep->bytes :
 		router_wall(r) - ended(r, stat->oldest_end_seq) < keep->ms;
+	if (!holds)
+		step_at("retain: kept for long enough");
+	return holds;
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "dispatch/seen.h"
 
 #define SWEEP_ROWS 4096		/* that go with one save, beside as many as come */
@@ -101,6 +102,7 @@ static bool sweep_row(void *arg, const struct seen_row *row)
 	if (row->source != source->number || w->room-- == 0 || (!old && w->excess == 0))
 		return false;
 	rows_del_seen(w->to, row);
+	step_at("seen: an old key's row goes");
 	source->swept = row->seq + 1;
 	source->rows -= source->rows > 0;
 	source->forgotten += !old;
@@ -122,6 +124,7 @@ static void put(struct seen_keys *s, struct state_batch *to, const struct seen_e
 	memcpy(&row.source, e->key, 4);
 	memcpy(row.hash, e->key + 4, SEEN_HASH);
 	rows_put_seen(to, &row);
+	step_at("seen: a key's row gathered");
 	struct seen_source *source = source_of(s, row.source);
 	assert(source != NULL);
 	source->rows++;

@@ -9,6 +9,7 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/siphash.h"
+#include "base/step.h"
 #include "dispatch/commit.h"
 #include "event/event.h"
 
@@ -128,6 +129,8 @@ void seen_look(struct seen_keys *s, uint32_t source, int64_t within_ms, struct p
 	if (!here)
 		c->first = find_saved(s, source, c->hash, within_ms, now);
 	c->sure = c->first != NULL;
+	if (c->sure)
+		step_at("seen: a repeat is known");
 }
 
 /* One that is no repeat for all that was known when it was emitted. */
@@ -252,6 +255,7 @@ void seen_recall(struct seen_keys *s, const unsigned char hash[static SEEN_HASH]
 
 void seen_saved(struct seen_keys *s, uint64_t until)
 {
+	step_at("seen: keys are in the state");
 	pthread_mutex_lock(&s->lock);
 	for (struct seen_entry *e; (e = s->first) != s->unsaved && e->seq < until; ) {
 		s->first = e->next;

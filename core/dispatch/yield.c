@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/step.h"
 #include "dispatch/router.h"
 #include "dispatch/trail.h"
 #include "event/event.h"
@@ -195,8 +196,10 @@ void yield_turn(struct router *r)
 	if (p.at < end)
 		read_piece(&p, end);
 	pass_on(&p);
-	if (r->open.yields)
-		save_soon(r);
+	if (!r->open.yields)
+		return;
+	step_at("yield: parked rows gathered");
+	save_soon(r);
 }
 
 static void move_on(struct lane *lane)
@@ -217,9 +220,11 @@ static void move_on(struct lane *lane)
 
 void yield_saved(struct router *r)
 {
+	step_at("yield: saved, lanes not moved");
 	for (size_t i = 0; i < r->n_lanes; i++)
 		move_on(r->lanes[i]);
 	for (size_t i = 0; i < r->n_leaving; i++)
 		move_on(r->leaving[i]);
 	r->catchup_due = r->yield.due = true;
+	step_at("yield: lanes moved");
 }

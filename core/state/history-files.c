@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/step.h"
 #include "state/history-entry.h"
 #include "state/history-read.h"
 
@@ -93,6 +94,7 @@ static void make_room(const struct history_files *f, uint64_t more)
 		char *name = history_files_name(f->path, numbers[i]);
 		if (stat(name, &st) == 0 && unlink(name) == 0)
 			bytes -= (uint64_t)st.st_size;
+		step_at("history: the oldest file removed");
 		free(name);
 	}
 	free(numbers);
@@ -185,6 +187,7 @@ static int next_file(struct history_files *f)
 	free(name);
 	if (failed < 0)
 		return failed;
+	step_at("history: file made, empty");
 	f->size = 0;
 	file_head_pack(f->salt, head);
 	return append(f, head, sizeof head);

@@ -9,6 +9,7 @@
 #include "base/magic.h"
 #include "base/memory.h"
 #include "base/span.h"
+#include "base/step.h"
 #include "base/thread.h"
 #include "state/history-entry.h"
 #include "state/history-files.h"
@@ -174,7 +175,9 @@ bool history_step(struct history *h)
 	pthread_mutex_unlock(&h->lock);
 	if (!any)
 		return false;
+	step_at("history: to be written");
 	uint64_t lost = history_files_write(&h->files, buf_span(&h->writing), dropped);
+	step_at("history: written");
 	buf_reset(&h->writing);
 	pthread_mutex_lock(&h->lock);
 	h->dropped -= dropped;

@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import crash                                # noqa: E402
+import work                                 # noqa: E402
 from engine import TESTS                    # noqa: E402
 from harness import SLOW                    # noqa: E402
 
@@ -44,6 +45,8 @@ class Steps(crash.Crash):
         super().__init__(folder, seed, calm=False)
         self.daemon.argv[0] = str(TESTS / "crash" / "patchbay-steps")
         self.missed = []
+        self.work = work.Work(self, seed)
+        self.tails.update(self.work.tails)
 
     def prepare(self, name):
         """What makes a start, or the disk, come by the step."""
@@ -70,6 +73,8 @@ class Steps(crash.Crash):
                     self.daemon.send(crash.signal.SIGTERM)
             if acted and name.startswith("dead:"):
                 self.operate()
+            elif acted:
+                self.work.provoke(name)
         return not self.daemon.running()
 
     def kill_at(self, name, nth):
@@ -79,6 +84,7 @@ class Steps(crash.Crash):
         self.daemon.env = {"PATCHBAY_KILL_AT": "%s/%d" % (name, nth)}
         self.daemon.start(wait=False)
         self.load.start()
+        self.work.begin()
         reached = self.provoke(name, time.monotonic() + (REACHED_IN if nth == 1 else SOON))
         when = time.monotonic()
         if reached:
@@ -90,6 +96,29 @@ class Steps(crash.Crash):
         self.look(when)
         self.invariants()
         return reached
+
+    def look(self, when):
+        super().look(when)
+        self.work.look(when)
+
+    def settled(self):
+        if not self.work.ended:
+            self.work.let_go()
+        return super().settled()
+
+    def finish(self):
+        self.work.end()
+        return super().finish()
+
+    def check_arrived(self, *known):
+        super().check_arrived(*known)
+        self.work.check(self.invariants())
+
+
+def when(one):
+    """Some while files are small, some when there is much."""
+    name, _ = one
+    return -1 if name.startswith("undo:") else 1 if name.startswith(("retain:", "history:", "trim:", "space:")) else 0
 
 
 def run(seed, times=1, names=None, say=print):
@@ -103,7 +132,7 @@ def run(seed, times=1, names=None, say=print):
     order = [(name, 1 if i == 0 else chance.randrange(2, 40)) for i in range(times) for name in all_steps
              if i == 0 or not name.startswith(ONCE)]
     chance.shuffle(order)
-    order.sort(key=lambda one: not one[0].startswith("undo:"))      # while files are small
+    order.sort(key=when)
     try:
         for name, nth in order:
             reached = life.kill_at(name, nth)
@@ -121,6 +150,7 @@ def run(seed, times=1, names=None, say=print):
         % (len(order), len(all_steps), len(acked), sum(map(len, dead.values()))))
     for lane in (life.file, life.flaky, life.parts, life.strict):
         say(str(lane))
+    say(str(life.work))
     complaint = life.daemon.complaint()
     crash.check(not complaint, "%s", complaint)
     crash.check(not life.missed, "never reached: %s", ", ".join(life.missed))
