@@ -1,6 +1,7 @@
 /* process.c - what of the process a plugin must leave alone. */
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,12 +62,25 @@ static void note_descriptor(void *arg, long fd)
 		seen->before[fd] = true;
 }
 
+/* What a library has opened its user can only mark afterwards: that takes a moment on another thread. */
+static bool inherited(int fd)
+{
+	int flags = 0;
+	for (int i = 0; i < 100 && (flags & FD_CLOEXEC) == 0; i++) {
+		if (i > 0)
+			poll(NULL, 0, 10);
+		flags = fcntl(fd, F_GETFD);
+		if (flags < 0)
+			return false;
+	}
+	return (flags & FD_CLOEXEC) == 0;
+}
+
 static void check_descriptor(void *arg, long fd)
 {
 	struct seen *seen = arg;
 	char target[DOING_MAX];
-	int flags = fcntl((int)fd, F_GETFD);
-	if (fd < FDS_MAX && !seen->before[fd] && flags >= 0 && (flags & FD_CLOEXEC) == 0)
+	if (fd < FDS_MAX && !seen->before[fd] && inherited((int)fd))
 		check_fail(seen->c, "descriptor %ld (%s), open %s, lacks O_CLOEXEC", fd,
 			   census_target((int)fd, target), seen->when);
 }

@@ -177,6 +177,7 @@ static void begin(struct mqtt *m)
 	if (failed == 0)
 		failed = mosquitto_connect_async(m->client, m->host, m->port,
 						 (int)(pb_int(m->self, "keepalive") / 1000));
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);	/* libmosquitto's sockets are not */
 	if (failed == 0 && watch(m, EPOLL_CTL_ADD) < 0)
 		failed = MOSQ_ERR_ERRNO;
 	if (failed != 0)
@@ -190,11 +191,9 @@ static void turn(struct mqtt *m)
 	int left = BATCH, failed = mosquitto_loop_write(m->client, 1);
 	if (failed == 0)
 		failed = mosquitto_loop_misc(m->client);
-	while (failed == 0) {
-		failed = mosquitto_loop_read(m->client, 1);
-		if (m->broken || --left == 0 || poll(&fd, 1, 0) <= 0)
-			break;
-	}
+	do
+		failed = failed != 0 ? failed : mosquitto_loop_read(m->client, 1);
+	while (failed == 0 && !m->broken && --left > 0 && poll(&fd, 1, 0) > 0);
 	if (failed != 0)
 		lose(m, mosquitto_strerror(failed));
 }
@@ -240,7 +239,8 @@ static void mqtt_check(struct pb_self *self, struct pb_error *err)
 		pb_error(err, "password", "needs `username`");
 	bool cert = pb_isset(self, "tls_cert"), key = pb_isset(self, "tls_key");
 	if (cert != key || (cert && !pb_isset(self, "tls_ca")))
-		pb_error(err, NULL, "`tls_cert` and `tls_key` go together, and with `tls_ca`");
+		pb_error(err, cert ? "tls_cert" : "tls_key",
+			 "`tls_cert` and `tls_key` go together, and with `tls_ca`");
 }
 
 static void mqtt_close(void *state)

@@ -226,6 +226,15 @@ def a_kill_between_receipt_and_commit_loses_nothing(daemon, broker, output):
     daemon.stop()
 
 
+def the_rules_of_all_plugins_are_kept(plugin, broker):
+    feed = "mosquitto_pub -q 1 -p %(port)d -u fred -P secret -t alarm -m x" % broker.values
+    done = subprocess.run([os.environ["PATCHBAY"], "plugin-test", plugin, "--rounds", "100", "--feed", feed,
+                           "target=127.0.0.1:%(port)d" % broker.values, "client_id=conform", "topics=alarm",
+                           "username=fred", "password=secret"], timeout=5 * LIMIT, check=False,
+                          stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def each_option_is_in_the_manual_page(daemon):
     shown = subprocess.run([os.environ["PATCHBAY"], "plugins", "mqtt", "--json", *daemon.options],
                            check=True, stdout=subprocess.PIPE, timeout=LIMIT).stdout
@@ -247,6 +256,7 @@ def main(plugin):
             what_came_while_it_was_away_arrives(daemon, broker, output)
             a_lost_broker_is_found_again(daemon, broker, output)
             a_kill_between_receipt_and_commit_loses_nothing(daemon, broker, output)
+            the_rules_of_all_plugins_are_kept(plugin, broker)
             each_option_is_in_the_manual_page(daemon)
         finally:
             for program in daemon, broker, output:

@@ -226,8 +226,8 @@ static void what_is_wrong_is_refused_at_its_line(void **state)
 		const char *more, *error;
 	} cases[] = {
 		{ "password = x", "test.ini:5: [source s] password: needs `username`\n" },
-		{ "tls_cert = /x", "test.ini:1: [source s]: `tls_cert` and `tls_key` go together, "
-		  "and with `tls_ca`\n" },
+		{ "tls_cert = /x", "test.ini:5: [source s] tls_cert: `tls_cert` and `tls_key` go "
+		  "together, and with `tls_ca`\n" },
 		{ "tls_ca = /not/there", "test.ini:5: [source s] tls_ca: No such file or directory\n" },
 		{ "keepalive = 1s", "test.ini:5: [source s] keepalive: " },
 	};
