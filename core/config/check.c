@@ -69,7 +69,7 @@ static void warn_alone(const struct config_instance *in, struct report *report)
 static void warn_isolate(const struct config_instance *in, struct report *report)
 {
 	static const char *const names[] = {
-		"isolate_memory", "isolate_files", "isolate_start", "isolate_stop", "isolate_pause", "isolate_max_pause",
+		"isolate_memory", "isolate_files", "isolate_environment", "isolate_start", "isolate_stop", "isolate_pause", "isolate_max_pause",
 	};
 	if (strcmp(options_str(in->options, "isolate"), "process") == 0)
 		return;

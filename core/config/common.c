@@ -71,6 +71,8 @@ const struct pb_option config_route_table[] = {
 	  "With isolate = process the most data, its threads' stacks included, that the process may have; 0 is no limit." }, \
 	{ "isolate_files", PB_INT, "0", .min = 0, .max = 100000000, .help = \
 	  "How many descriptors the process may have open; 0 is as many as the daemon." }, \
+	{ "isolate_environment", PB_LIST, "", .help = \
+	  "Variables of the daemon's environment that the process gets beside the ones that no secret is in." }, \
 	{ "isolate_start", PB_DURATION, "30s", .min = 10, .max = HOUR, .help = \
 	  "How long the process may take until the plugin is open." }, \
 	{ "isolate_stop", PB_DURATION, "3s", .min = 0, .max = HOUR, .help = \

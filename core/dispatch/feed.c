@@ -510,6 +510,7 @@ void feed_inherit(struct feed *f, const struct feed *old)
 	atomic_fetch_add(&f->refused, atomic_load(&old->refused));
 	atomic_fetch_add(&f->repeated, atomic_load(&old->repeated));
 	atomic_fetch_add(&f->restarts, atomic_load(&old->restarts));
+	atomic_fetch_add(&f->self.restarts, atomic_load(&old->self.restarts));
 }
 
 void feed_rewind(struct feed *f)

@@ -15,6 +15,7 @@
 
 #define SLICE_MS 50		/* between two looks whether anybody still waits */
 #define END_MS 2000		/* from its end of the socket to its own: more, and it is killed */
+#define UNREAD_MAX (1u << 20)	/* bytes: who asks for more and reads nothing is no plugin */
 #define METRICS_MAX 1000	/* of one instance */
 #define METRIC_NAME_MAX 64
 #define METRIC_HELP_MAX 512
@@ -92,7 +93,7 @@ static bool take_restore(struct isolated *i, const struct message *m)
 	struct message answer = {
 		.kind = MESSAGE_MARK, .mark = len < 0 ? SPAN_NONE : span_of(value, (size_t)len),
 	};
-	return link_add(&i->link, &answer) == 0;
+	return link_waiting(&i->link) < UNREAD_MAX && link_add(&i->link, &answer) == 0;
 }
 
 /* A socket that it had before it was started again stays open here, so that who connects meanwhile waits. */
@@ -308,7 +309,8 @@ static int begin(struct isolated *i)
 	char *argv[] = { name, command, title, NULL };
 	const char *program = i->self->env->program;
 	int fd = -1;
-	int failed = process_start(program != NULL ? program : "/proc/self/exe", argv, &i->pid, &fd);
+	int failed = process_start(program != NULL ? program : "/proc/self/exe", argv,
+				   options_list(i->self->options, "isolate_environment"), &i->pid, &fd);
 	free(title);
 	if (failed < 0)
 		i->pid = -1;

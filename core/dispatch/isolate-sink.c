@@ -85,6 +85,8 @@ static void pack(struct isolated_sink *s, struct flight *f)
 static void pump(struct keeper *k)
 {
 	struct isolated_sink *s = sink_of(k);
+	while (s->queue != NULL && k->iso.leaving)	/* it was told that nothing more comes */
+		finish(s, take_queued(s), PB_UNTRIED, "");
 	while (s->queue != NULL && link_waiting(&k->iso.link) < PACKED_MAX)
 		pack(s, take_queued(s));
 }

@@ -126,6 +126,7 @@ void outlet_succeed(struct outlet *o, const struct outlet *old)
 	succeed_breaker(o, &old->breaker);
 	if (o->bucket.tokens > old->bucket.tokens && old->bucket.rate.count > 0)
 		o->bucket.tokens = old->bucket.tokens;
+	atomic_store(&o->self.restarts, atomic_load(&old->self.restarts));
 	o->delivered = old->delivered;
 	o->failed = old->failed;
 	memcpy(o->answers, old->answers, sizeof o->answers);

@@ -25,8 +25,13 @@ static const char *const environment[] = {
 	"MALLOC_*", "GLIBC_TUNABLES", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS",
 };
 
-static bool is_passed(const char *variable)
+static bool is_passed(const char *variable, const char *const wanted[])
 {
+	for (; *wanted != NULL; wanted++) {
+		size_t len = strlen(*wanted);
+		if (strncmp(variable, *wanted, len) == 0 && variable[len] == '=')
+			return true;
+	}
 	for (size_t i = 0; i < sizeof environment / sizeof *environment; i++) {
 		const char *name = environment[i];
 		size_t len = strcspn(name, "*");
@@ -37,24 +42,23 @@ static bool is_passed(const char *variable)
 }
 
 /* Pointers into our own. */
-static char **passed_environment(void)
+static char **passed_environment(const char *const wanted[])
 {
 	size_t n = 0, k = 0;
 	while (environ[n] != NULL)
 		n++;
 	char **passed = xcalloc(n + 1, sizeof *passed);
 	for (size_t i = 0; i < n; i++)
-		if (is_passed(environ[i]))
+		if (is_passed(environ[i], wanted))
 			passed[k++] = environ[i];
 	return passed;
 }
 
-static int spawn(const char *program, char *const argv[], int end, pid_t *pid)
+static int spawn(const char *program, char *const argv[], char *const env[], int end, pid_t *pid)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
-	char **env = passed_environment();
 	sigemptyset(&none);
 	sigfillset(&all);
 	posix_spawn_file_actions_init(&files);
@@ -69,16 +73,17 @@ static int spawn(const char *program, char *const argv[], int end, pid_t *pid)
 	int failed = posix_spawn(pid, program, &files, &attr, argv, env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
-	free(env);
 	return -failed;
 }
 
-int process_start(const char *program, char *const argv[], pid_t *pid, int *fd)
+int process_start(const char *program, char *const argv[], const char *const variables[], pid_t *pid, int *fd)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
-	int failed = spawn(program, argv, ends[1], pid);
+	char **env = passed_environment(variables);
+	int failed = spawn(program, argv, env, ends[1], pid);
+	free(env);
 	close(ends[1]);
 	if (failed == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
 		int status;

@@ -11,8 +11,8 @@
 
 /* Begin `program` with these arguments, in a process group of its own: standard input is empty, output goes where our standard error
  * does, PROCESS_FD is its end of a socket, whose other end, non-blocking, is *fd; nothing else is open, and of our environment only what
- * no secret is in. No signal is blocked. 0 or -errno. [any] */
-int process_start(const char *program, char *const argv[], pid_t *pid, int *fd);
+ * no secret is in, and the `variables`, which end in NULL. No signal is blocked. 0 or -errno. [any] */
+int process_start(const char *program, char *const argv[], const char *const variables[], pid_t *pid, int *fd);
 /* Wait up to `ms` for its end, and end what is left of its group. True: *status is as of waitpid(), and there is no such process any
  * more. [any, one at a time] */
 bool process_wait(pid_t, int64_t ms, int *status);

@@ -311,3 +311,24 @@ def test_the_processes_die_with_the_daemon(engine):
     processes = pids(e, "source", "in") + pids(e, "sink", "out")
     e.kill()
     wait_until(lambda: not any(map(alive, processes)), what="all gone")
+
+
+def test_a_plugin_that_starts_programs_may(engine):
+    e = engine("""
+[source words]
+plugin = exec
+command = sh, -c, "echo one; echo $WANTED; exec tail -f /dev/null"
+format = plain
+type = word
+environment = WANTED
+isolate = process
+isolate_environment = WANTED
+
+[sink out]
+plugin = file
+path = $DIR/out.jsonl
+[route all]
+to = out
+""", env={"WANTED": "two"})
+    wait_until(lambda: [o["data"] for o in objects(e.folder / "out.jsonl")] == ["one", "two"], what="both words")
+    e.stop()

@@ -44,8 +44,8 @@ static void text_shows_every_option(void **state)
 		"  plugin = a-b\n"
 		"  What all sources share (patchbay plugins --core):\n"
 		"      plugin, workers, dedupe, dedupe_max, isolate, isolate_memory,\n"
-		"      isolate_files, isolate_start, isolate_stop, isolate_pause,\n"
-		"      isolate_max_pause\n"
+		"      isolate_files, isolate_environment, isolate_start, isolate_stop,\n"
+		"      isolate_pause, isolate_max_pause\n"
 		"\n[sink NAME]\n"
 		"  plugin = a-b\n"
 		"  url = URL (required)\n"
@@ -60,8 +60,8 @@ static void text_shows_every_option(void **state)
 		"      max_keys, breaker_failures, breaker_pause, breaker_max_pause, rate, burst,\n"
 		"      max_in_flight, max_batch, disable_after, max_backlog, overflow, dead_keep,\n"
 		"      dead_max, dead_max_size, max_response, isolate, isolate_memory,\n"
-		"      isolate_files, isolate_start, isolate_stop, isolate_pause,\n"
-		"      isolate_max_pause\n");
+		"      isolate_files, isolate_environment, isolate_start, isolate_stop,\n"
+		"      isolate_pause, isolate_max_pause\n");
 }
 
 static void json_is_one_line_of_json(void **state)
@@ -96,8 +96,8 @@ static void man_is_escaped(void **state)
 		".PP\n.nf\n.RS\n[sink \\fINAME\\fR]\nplugin = a\\-b\nurl = ...\n.RE\n.fi\n"
 		".SH SOURCE OPTIONS\n"
 		".PP\nThe options that all sources share are described in\n.BR patchbay.ini (5):\n"
-		"\\&plugin, workers, dedupe, dedupe_max, isolate, isolate_memory, isolate_files, isolate_start, "
-		"isolate_stop, isolate_pause, isolate_max_pause\n"
+		"\\&plugin, workers, dedupe, dedupe_max, isolate, isolate_memory, isolate_files, isolate_environment, "
+		"isolate_start, isolate_stop, isolate_pause, isolate_max_pause\n"
 		".SH SINK OPTIONS\n"
 		".TP\n.BR \"url\" \" (URL; required)\"\n"
 		"\\&Where each event is \\(dqposted\\(dq, at http://a\\-b\\ec.\n"
@@ -110,7 +110,7 @@ static void man_is_escaped(void **state)
 		"\\&plugin, timeout, retry, max_retry_after, expire, order, order_by, max_keys, breaker_failures, "
 		"breaker_pause, breaker_max_pause, rate, burst, max_in_flight, max_batch, "
 		"disable_after, max_backlog, overflow, dead_keep, dead_max, dead_max_size, max_response, "
-		"isolate, isolate_memory, isolate_files, isolate_start, isolate_stop, isolate_pause, isolate_max_pause\n"
+		"isolate, isolate_memory, isolate_files, isolate_environment, isolate_start, isolate_stop, isolate_pause, isolate_max_pause\n"
 		".SH SEE ALSO\n.BR patchbay (1),\n.BR patchbay.ini (5);\n"
 		"the guides for operators and of the sinks in\n.I " PATCHBAY_GUIDE_DIR "\n");
 }

@@ -17,6 +17,8 @@
 #include "plugin/confine.h"
 #include "plugin/process.h"
 
+static const char *const passed[] = { "WANTED", NULL };
+
 /* Begin a shell with this command. */
 static pid_t begin(const char *command, int *fd)
 {
@@ -24,7 +26,7 @@ static pid_t begin(const char *command, int *fd)
 	char *text = xstrdup(command);
 	char *argv[] = { name, option, text, NULL };
 	pid_t pid = 0;
-	assert_int_equal(process_start("/bin/sh", argv, &pid, fd), 0);
+	assert_int_equal(process_start("/bin/sh", argv, passed, &pid, fd), 0);
 	free(text);
 	return pid;
 }
@@ -67,11 +69,15 @@ static void it_has_its_socket_and_no_secret(void **state)
 	(void)state;
 	setenv("A_SECRET", "sesame", 1);
 	setenv("LC_TEST", "kept", 1);
+	setenv("WANTED", "too", 1);
+	setenv("WANTED_NOT", "out", 1);
 	pid_t pid = begin("{ env; ls /proc/self/fd | tr '\\n' ' '; cut -d\" \" -f5 /proc/self/stat; } >&3", &fd);
 	hear(fd, text, sizeof text);
 	assert_true(process_wait(pid, 60000, &status));
 	assert_null(strstr(text, "sesame"));
 	assert_non_null(strstr(text, "LC_TEST=kept"));
+	assert_non_null(strstr(text, "WANTED=too"));
+	assert_null(strstr(text, "WANTED_NOT"));
 	assert_non_null(strstr(text, "0 1 2 3"));
 	char *group = xasprintf("%d\n", (int)pid);
 	assert_non_null(strstr(text, group));
@@ -112,7 +118,7 @@ static void what_is_not_there_cannot_be_begun(void **state)
 	pid_t pid;
 	int fd;
 	(void)state;
-	assert_int_equal(process_start("/nowhere/nothing", argv, &pid, &fd), -ENOENT);
+	assert_int_equal(process_start("/nowhere/nothing", argv, passed, &pid, &fd), -ENOENT);
 }
 
 /* In a child, since it is for good. */
