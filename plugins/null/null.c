@@ -34,7 +34,7 @@ static void null_write(void *state, struct pb_delivery *const d[], size_t n)
 	/* Counted first: after the last answer nothing of ours may be touched. */
 	pb_add(null->discarded, (int64_t)n);
 	for (size_t i = 0; i < n; i++)
-		pb_answer(d[i], PB_OK, 0, (struct pb_span){ NULL, 0 }, "discarded");
+		pb_answer(d[i], PB_OK, 0, (struct pb_span){ NULL, 0 }, NULL);
 }
 
 PB_PLUGIN(.name = "null", .version = PACKAGE_VERSION,
