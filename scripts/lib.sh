@@ -8,7 +8,7 @@ packages_run="curl ca-certificates python3"
 packages_syslog="rsyslog"
 packages_test="abigail-tools clang binutils python3-pytest nginx-light rsyslog logrotate openssl man-db mount
 	procps prometheus util-linux mosquitto mosquitto-clients libmosquitto-dev gdb valgrind
-	nodejs"
+	nodejs jq"
 
 # What is built must not be for others to write: see trusted().
 umask 022

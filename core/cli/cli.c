@@ -48,7 +48,7 @@ static const struct cli_command commands[] = {
 	  "Writes a folder with a small plugin that works and is meant to be changed: code, build, tests, manual\n"
 	  "page, an example of a configuration. Nothing that is there already is written to. It is built outside of\n"
 	  "patchbay's source, with what is installed: `make check` in the folder says if all is there.\n"
-	  "  --lang LANGUAGE    c (default)\n"
+	  "  --lang LANGUAGE    c: a shared object (default); python, sh: a program that the plugin exec runs\n"
 	  "  --dir FOLDER       the folder to be made (NAME)\n"
 	  "  --templates DIR    take what is written from DIR, instead of " PATCHBAY_TEMPLATE_DIR "\n",
 	  cli_new_plugin },

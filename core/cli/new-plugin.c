@@ -23,7 +23,7 @@
 #define NAME_MAX_LENGTH 32
 
 static const char *const kinds[] = { "source", "sink", "filter", NULL };
-static const char *const languages[] = { "c", NULL };
+static const char *const languages[] = { "c", "python", "sh", NULL };
 
 /* `word` is one of the list; else said so. */
 static int one_of(const struct cli *cli, const char *what, const char *word, const char *const list[])

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/memory.h"
+#include "cli/installed.h"
 
 #define FILE_MAX (1024 * 1024)
 
@@ -32,6 +33,8 @@ void scaffold_init(struct scaffold *s, const char *folder, const char *kind, con
 	s->words[2].value = capitals;
 	s->words[3].word = "plugin-kind";
 	s->words[3].value = xstrdup(kind);
+	s->words[4].word = "/usr/local/libexec/patchbay";
+	s->words[4].value = installed_path(PATCHBAY_LIBEXEC_DIR);
 }
 
 static void free_list(char **list, size_t n)

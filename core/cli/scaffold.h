@@ -2,7 +2,8 @@
  * scaffold.h - a new folder with copies of template files, a name put into them.
  *
  * In a file, and in its name, plugin-name becomes the name as it is, plugin_name a C identifier,
- * PLUGIN-NAME the name in capitals, and plugin-kind the kind. A file that begins with #! is made
+ * PLUGIN-NAME the name in capitals, plugin-kind the kind, and /usr/local/libexec/patchbay, where
+ * programs are installed, the folder of this installation. A file that begins with #! is made
  * executable, and dot-X is named .X.
  */
 #ifndef CLI_SCAFFOLD_H
@@ -10,7 +11,7 @@
 
 #include <stddef.h>
 
-#define SCAFFOLD_WORDS 4
+#define SCAFFOLD_WORDS 5
 
 struct scaffold {
 	const char *folder;	/* to be made; borrowed */

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -237,7 +238,8 @@ class Prefix:
         for file in pc.parent.glob("*.pc"):
             file.write_text(re.sub("^prefix=.*", "prefix=%s" % self.path, file.read_text(), flags=re.M))
         paths = [str(pc.parent), *filter(None, [os.environ.get("PKG_CONFIG_PATH")])]
-        self.env = {**kept, "PKG_CONFIG_PATH": ":".join(paths)}
+        self.env = {**kept, "PKG_CONFIG_PATH": ":".join(paths), "PYTHON": sys.executable,
+                    "PATH": os.path.dirname(sys.executable) + ":" + os.environ["PATH"]}
         self.patchbay, self.plugins = self.path / "bin/patchbay", self.path / "lib/patchbay"
 
     def make(self, target):

@@ -29,26 +29,59 @@ def files(folder):
     return {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if not path.is_dir()}
 
 
-@pytest.mark.parametrize("kind", ["source", "sink", "filter"])
-def test_one_in_c_is_built_passes_and_runs(prefix, folder, kind):
-    name = "my-%s" % kind
-    said = new_plugin(prefix, folder, kind, name)
+def make(prefix, folder, *words, **env):
+    """make there; nothing that it runs may warn."""
+    said = run(["make", *words], folder, prefix, **env)
+    assert "warning" not in said.replace(" warning [sink out] a delivery failed", ""), said
+
+
+def check_made(prefix, folder, kind, name, said):
+    """What was written is what was said, bears the name throughout, and is right."""
     made = folder / name
     assert {line for line in said.splitlines() if line.startswith(name + "/")} == \
         {"%s/%s" % (name, file) for file in files(made)}
-    run(["make", "check", "install", "CFLAGS=-O2 -g -Werror"], made, prefix)
-    if "-fsanitize" not in os.environ["CC"]:
-        run(["make", "check", "SANITIZE=1", "CFLAGS=-g -Werror"], made, prefix)
-        run(["make", "-B", "all", "build/test-%s" % name, "CFLAGS=-O2 -Werror"], made, prefix, CC=tool("clang"))
-
-    assert name in run([prefix.patchbay, "plugins", "--plugin-dir", prefix.plugins], folder, prefix)
-    checks = [prefix.patchbay, "check", "--plugin-dir", prefix.plugins, "-c", made / (name + ".ini")]
-    assert run(checks, folder, prefix) == ""
+    for file in files(made):
+        text = (made / file).read_text()
+        assert "plugin-name" not in file + text and "plugin_name" not in text and "plugin-kind" not in text
+        assert os.access(made / file, os.X_OK) == text.startswith("#!")
+    assert "A %s for patchbay" % kind in (made / "README.md").read_text()
     page = made / ("patchbay-%s.7" % name)
     assert run(["man", "--warnings", "-E", "ascii", "-l", page], folder, prefix, MANWIDTH="100").count(name) >= 3
-    run(["make", "uninstall", "clean"], made, prefix)
+
+
+def check_example(prefix, folder, name):
+    argv = [prefix.patchbay, "check", "--plugin-dir", prefix.plugins, "-c", folder / name / (name + ".ini")]
+    assert run(argv, folder, prefix) == ""
+
+
+@pytest.mark.parametrize("kind", ["source", "sink", "filter"])
+def test_one_in_c_is_built_passes_and_runs(prefix, folder, kind):
+    name = "my-%s" % kind
+    check_made(prefix, folder, kind, name, new_plugin(prefix, folder, kind, name))
+    made = folder / name
+    make(prefix, made, "check", "conform", "install", "CFLAGS=-O2 -g -Werror")
+    if "-fsanitize" not in os.environ["CC"]:
+        make(prefix, made, "check", "SANITIZE=1", "CFLAGS=-O1 -g -Werror", CC=tool("clang"))
+    assert name in run([prefix.patchbay, "plugins", "--plugin-dir", prefix.plugins], folder, prefix)
+    check_example(prefix, folder, name)
+    make(prefix, made, "uninstall", "clean")
     assert not (prefix.plugins / (name + ".so")).exists() and not list(made.glob("build*"))
-    assert not [file for file in files(made) if "plugin-name" in file + (made / file).read_text()]
+
+
+@pytest.mark.parametrize("kind", ["source", "sink", "filter"])
+@pytest.mark.parametrize("language", ["python", "sh"])
+def test_a_program_passes_and_runs(prefix, folder, language, kind):
+    name = "%s-%s" % (language, kind)
+    check_made(prefix, folder, kind, name, new_plugin(prefix, folder, kind, name, "--lang", language))
+    made, program = folder / name, prefix.path / "libexec/patchbay" / name
+    make(prefix, made, "check", "install")
+    assert "command = %s\n" % program in (made / (name + ".ini")).read_text()
+    check_example(prefix, folder, name)
+    make(prefix, made, "uninstall")
+    assert not program.exists()
+    if language == "sh":
+        for script in [made / name, *made.glob("tests/*.sh")]:
+            run(["sh", "-n", script], made, prefix)
 
 
 def test_what_is_installed_is_all_and_goes_again(installs, folder):

@@ -99,8 +99,11 @@ static void plugin_name_close(void *state)
 static int plugin_name_wait(const struct plugin_name_sink *s, short events)
 {
 	struct pollfd fd = { .fd = s->fd, .events = events };
-	int64_t left = s->until - now_ms();
-	int n = left > 0 ? poll(&fd, 1, (int)left) : 0;
+	int n;
+	do {
+		int64_t left = s->until - now_ms();
+		n = left > 0 ? poll(&fd, 1, (int)left) : 0;
+	} while (n < 0 && errno == EINTR);
 	return n > 0 ? 0 : n == 0 ? -ETIMEDOUT : -errno;
 }
 

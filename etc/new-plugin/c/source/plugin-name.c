@@ -66,7 +66,7 @@ static void plugin_name_close(void *state)
 	free(state);
 }
 
-/* Begin where the last commit was: at the first start, after a crash, after a failure. */
+/* Begin where the last commit was: at the first start, after a crash, after what was not stored. */
 static int plugin_name_begin(struct plugin_name_source *s)
 {
 	char text[24];
@@ -95,7 +95,8 @@ static int plugin_name_emit(struct plugin_name_source *s, struct pb_span line, i
 	char text[24];
 	int len = snprintf(text, sizeof text, "%" PRId64, end);
 	struct pb_mark mark = { .key = mark_key, .value = { text, (size_t)len } };
-	return pb_emit(s->self, &ev, 1, &mark, NULL);
+	failed = pb_emit(s->self, &ev, 1, &mark, NULL);		/* theirs from here, in every case */
+	return s->lost ? -EIO : failed;		/* no line may follow one that was not stored */
 }
 
 /* Emit the whole lines of the `n` bytes that stand at `position`, which moves behind them. */
@@ -146,33 +147,30 @@ static int plugin_name_take(struct plugin_name_source *s, int fd)
 	return failed;
 }
 
-/* One turn. 0 also when the file is not there yet. */
-static int plugin_name_turn(struct plugin_name_source *s)
+/* One turn. What fails now is tried again in the next. */
+static void plugin_name_turn(struct plugin_name_source *s)
 {
 	int fd = open(pb_str(s->self, "path"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	int failed = fd >= 0 ? plugin_name_take(s, fd) : errno == ENOENT ? 0 : -errno;
+	int failed = fd >= 0 ? plugin_name_take(s, fd) : -errno;
 	if (fd >= 0)
 		close(fd);
-	if (failed == -ECANCELED)
-		return 0;	/* pb_wait() knows too that it is time to stop */
-	if (failed < 0)
+	/* It may not be there yet; pb_wait() says that it is time to stop; settled() spoke. */
+	if (failed < 0 && failed != -ENOENT && failed != -ECANCELED && !s->lost)
 		pb_log(s->self, PB_ERROR, "%s: %s", pb_str(s->self, "path"), strerror(-failed));
-	return failed;
 }
 
-/* Who returns without being asked to is called again after a pause, which grows: so a failure is
- * logged, and then all begins anew from the mark. */
+/* On a thread of its own, until it is asked to stop. One that returns sooner is called again, after
+ * a pause that grows: so all begins anew from the mark when something was not stored. */
 static int plugin_name_run(void *state)
 {
 	struct plugin_name_source *s = state;
 	int failed = plugin_name_begin(s);
 	while (failed == 0) {
 		if (!pb_stopping(s->self))
-			failed = plugin_name_turn(s);
-		if (failed == 0 && pb_wait(s->self, -1, pb_int(s->self, "interval")) < 0)
+			plugin_name_turn(s);
+		if (pb_wait(s->self, -1, s->lost ? 0 : pb_int(s->self, "interval")) < 0)
 			return 0;
-		if (s->lost)
-			failed = -EIO;
+		failed = s->lost ? -EIO : 0;
 	}
 	return failed;
 }
