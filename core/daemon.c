@@ -74,13 +74,22 @@ static void raise_file_limit(void)
 	}
 }
 
+/* For a person in the form of `check`; in a log like its other lines. */
+static void say(struct report *report)
+{
+	if (log_has_priority())
+		report_log(report);
+	else
+		report_print(report, stderr, false);
+}
+
 static bool load(struct daemon *d)
 {
 	struct report report;
 	report_init(&report);
 	d->loader = loader_open(d->cli->plugin_dir);
 	d->config = checked_load(d->cli->config, d->loader, &report);
-	report_print(&report, stderr, false);
+	say(&report);
 	bool right = report.errors == 0;
 	report_free(&report);
 	return right;
@@ -206,7 +215,7 @@ static bool open_engine(struct daemon *d)
 	if (d->dispatch == NULL)
 		return failed(&err, NULL);
 	bool opened = dispatch_open(d->dispatch, &report);
-	report_print(&report, stderr, false);
+	say(&report);
 	report_free(&report);
 	return opened;
 }

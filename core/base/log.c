@@ -51,6 +51,11 @@ static struct {
 	.lock = PTHREAD_MUTEX_INITIALIZER, .level = PB_INFO, .clock = &clock_system,
 };
 
+bool log_has_priority(void)
+{
+	return logger.journal;
+}
+
 static const struct {
 	const char *name;
 	char priority;			/* syslog's */

@@ -9,9 +9,12 @@
 #define BASE_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include <patchbay/plugin.h>
 
+/* Is it the journal that reads it: do lines begin with their priority? [any] */
+bool log_has_priority(void);
 /* Set what is shown: entries up to `level`. Main thread, before the others start. */
 void log_open(enum pb_level level);
 /* The same while other threads log. [any] */

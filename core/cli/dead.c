@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "cli/flags.h"
 #include "cli/table.h"
+#include "config/suggest.h"
+#include "state/rows.h"
 
 #define PAGE 256
 #define FULL_PAUSE 200		/* ms until the daemon is asked again that cannot save */
@@ -209,6 +211,20 @@ static const struct { const char *name; bool changes; int (*run)(struct dead_ask
 	{ "replay", true, run_replay }, { "purge", true, run_purge },
 };
 
+/* It is no reason: which there are, and the nearest. */
+static int wrong_reason(const struct dead_asked *a)
+{
+	struct suggest near;
+	char hint[SUGGEST_TEXT_SIZE], all[160] = "";
+	suggest_begin(&near, a->reason);
+	for (enum dead_reason reason = DEAD_REJECTED; reason <= DEAD_REMOVED; reason++) {
+		size_t len = strlen(all);
+		suggest_offer(&near, dead_reason_name(reason));
+		snprintf(all + len, sizeof all - len, "%s%s", len > 0 ? ", " : "", dead_reason_name(reason));
+	}
+	return cli_usage(a->cli, "there is no reason %s%s; there are %s", a->reason, suggest_text(&near, hint), all);
+}
+
 static int parse(struct dead_asked *a)
 {
 	const struct flag flags[] = {
@@ -221,6 +237,8 @@ static int parse(struct dead_asked *a)
 	int status = flags_take(a->cli, flags, clock_wall(&clock_system));
 	if (status != CLI_OK)
 		return status;
+	if (a->reason != NULL && dead_reason_find(a->reason) == 0)
+		return wrong_reason(a);
 	if (a->cli->argc > 3 || (a->cli->argc == 3 && a->id != NULL))
 		return cli_usage(a->cli, "takes one event's ID");
 	if (a->until != 0 && a->until <= a->since)

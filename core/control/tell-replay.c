@@ -29,7 +29,7 @@ static void page_end(struct verb_call *call, const struct replay_page *page)
 static void say_none(struct verb_call *call, const struct replay_filter *f, int failed)
 {
 	if (failed == -ENOENT)
-		reply_error(call->out, "failed", "there is no sink %.64s", f->sink);
+		verb_no_sink(call, f->sink);
 	else if (failed == -ESRCH && f->route != NULL)
 		reply_error(call->out, "failed", "no route %.64s leads to sink %.64s", f->route, f->sink);
 	else if (failed == -ESRCH)

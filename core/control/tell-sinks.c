@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/suggest.h"
 #include "control/verb.h"
 #include "dispatch/ask.h"
 
@@ -39,6 +40,20 @@ static int find_mode(const char *name)
 		if (strcmp(sink_mode_name((enum sink_mode)mode), name) == 0)
 			return mode;
 	return -1;
+}
+
+void verb_no_sink(struct verb_call *call, const char *name)
+{
+	struct sink_status *list = NULL;
+	struct suggest near;
+	char hint[SUGGEST_TEXT_SIZE];
+	size_t n = 0;
+	suggest_begin(&near, name);
+	if (dispatch_sinks(call->env->dispatch, &list, &n) == 0)
+		for (size_t i = 0; i < n; i++)
+			suggest_offer(&near, list[i].name);
+	reply_error(call->out, "failed", "there is no sink %.64s%s", name, suggest_text(&near, hint));
+	free(list);
 }
 
 static const char *argument(const struct verb_call *call, const char *name)
@@ -80,7 +95,7 @@ void verb_sink_set(struct verb_call *call)
 					       "changed", result == 0));
 		reply_end(call->out);
 	} else if (result == -ENOENT) {
-		reply_error(call->out, "failed", "there is no sink %.64s", name);
+		verb_no_sink(call, name);
 	} else {
 		verb_done(call, result);
 	}

@@ -82,17 +82,17 @@ static void begin_draining(struct outlet *o)
 			lane_fall_behind(o->lanes[i], r->next);
 }
 
-static void tell(struct outlet *o, enum sink_mode mode)
+static void tell(struct outlet *o, enum sink_mode mode, enum pb_level level)
 {
 	const char *name = o->config->name, *why = o->stand.why;
 	if (mode == SINK_DISABLED)
-		log_write(PB_ERROR, o->self.title, "is disabled until `patchbay sink enable %s`, its events "
+		log_write(level, o->self.title, "is disabled until `patchbay sink enable %s`, its events "
 			  "stay in the store: %s", name, why);
 	else if (mode == SINK_DRAINING)
-		log_write(PB_WARN, o->self.title, "takes nothing new until `patchbay sink enable %s`, what is "
+		log_write(level, o->self.title, "takes nothing new until `patchbay sink enable %s`, what is "
 			  "there is delivered: %s", name, why);
 	else
-		log_write(PB_INFO, o->self.title, "is enabled");
+		log_write(level, o->self.title, "is enabled");
 	static const char *const types[] = {
 		"patchbay.sink.enabled", "patchbay.sink.disabled", "patchbay.sink.draining",
 	};
@@ -100,7 +100,7 @@ static void tell(struct outlet *o, enum sink_mode mode)
 		    "error", why[0] != '\0' ? why : NULL, NULL);
 }
 
-bool sink_set(struct outlet *o, enum sink_mode mode, const char *why)
+static bool set(struct outlet *o, enum sink_mode mode, const char *why, enum pb_level level)
 {
 	struct sink_stand *s = &o->stand;
 	if (s->mode == mode)
@@ -119,8 +119,13 @@ bool sink_set(struct outlet *o, enum sink_mode mode, const char *why)
 		go_on(o);
 	put_row(o);
 	save_soon(o->router);
-	tell(o, mode);
+	tell(o, mode, level);
 	return true;
+}
+
+bool sink_set(struct outlet *o, enum sink_mode mode, const char *why)
+{
+	return set(o, mode, why, PB_INFO);
 }
 
 bool sink_takes(const struct outlet *o, uint64_t seq)
@@ -163,14 +168,14 @@ void sink_failed(struct outlet *o, const char *why)
 	char words[SINK_WHY_SIZE], span[PARSE_TEXT_SIZE];
 	format_duration(s->disable_after, span);
 	snprintf(words, sizeof words, "nothing but failures for %s: %s", span, why);
-	sink_set(o, SINK_DISABLED, words);
+	set(o, SINK_DISABLED, words, PB_ERROR);
 }
 
 void sink_gone(struct outlet *o, const char *why)
 {
 	char words[SINK_WHY_SIZE];
 	snprintf(words, sizeof words, "the receiver is gone: %s", why);
-	sink_set(o, SINK_DISABLED, words);
+	set(o, SINK_DISABLED, words, PB_ERROR);
 }
 
 static void save_failing(struct outlet *o)

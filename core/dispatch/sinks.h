@@ -35,7 +35,7 @@ struct sink_stand {
 
 /* As the state has it, which is said when it is not enabled. At start, before lanes are placed. 0 or -errno. */
 int sink_restore(struct outlet *);
-/* Change the mode and put its row. False when it is in that mode already. */
+/* An operator changes the mode: put its row. False when it is in that mode already. */
 bool sink_set(struct outlet *, enum sink_mode, const char *why);
 /* Does the sink take events from `seq` on, as far as draining goes? */
 bool sink_takes(const struct outlet *, uint64_t seq);

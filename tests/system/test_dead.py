@@ -177,6 +177,7 @@ def test_disable_and_enable(engine):
     assert done.stdout == "sink out is disabled\n"
     assert "already" in run(bay, "sink", "disable", "out").stdout
     bay.daemon.wait_log("control: user %d asks: sink out to be disabled" % os.getuid())
+    bay.daemon.wait_log(r"info \[sink out\] is disabled until .*: moving house")
     ids = [bay.post() for _ in range(5)]
     bay.wait_delivered(ids, "other")
     row = bay.row(type="instance", name="out")
@@ -238,6 +239,7 @@ def test_usage(engine):
             (["dead", "list", "--since", "yesterday"], "neither a time"), (["dead", "show", "a", "b"], "ID"),
             (["dead", "list", "--limit", "0"], "no number from 1"), (["dead", "replay"], "--all"),
             (["dead", "list", "--dry-run"], "changes nothing"), (["sink"], "list"),
+            (["dead", "list", "--reason", "exhaust"], "did you mean exhausted?; there are rejected, exhausted, "),
             (["sink", "disable"], "NAME"), (["sink", "enable", "out", "--reason", "x"], "no --reason")):
         done = bay.command(*args)
         assert done.returncode == 2 and words in done.stderr, (args, done)
@@ -245,7 +247,9 @@ def test_usage(engine):
         assert bay.command(*args).returncode == 3
     bay.start()
     assert "there is no sink nobody" in run(bay, "sink", "disable", "nobody", expect=1).stderr
-    assert "there is no reason bad" in run(bay, "dead", "list", "--reason", "bad", expect=1).stderr
+    assert "there is no sink otu; did you mean out?" in run(bay, "sink", "disable", "otu", expect=1).stderr
+    assert "there is no sink otu; did you mean out?" in run(bay, "replay", "--to", "otu", "--since", "1h", expect=1).stderr
+    assert "there is no reason bad" in run(bay, "dead", "list", "--reason", "bad", expect=2).stderr
 
 
 def test_a_sink_that_fails_says_why(engine):
