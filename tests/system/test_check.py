@@ -129,13 +129,12 @@ def test_a_state_folder_without_its_parent(folder, patchbay):
 def test_a_start_tells_the_journal_how_bad_it_is(folder):
     """As all other lines do, where the journal reads them."""
     config = folder / "c.ini"
-    config.write_text(RIGHT.replace("listen =", "lisen =") + "[sink idle]\nplugin = null\n")
+    config.write_text(RIGHT.replace("listen =", "lisen ="))
     with (folder / "log").open("wb") as log:
         st = os.fstat(log.fileno())
         env = {**os.environ, "JOURNAL_STREAM": "%d:%d" % (st.st_dev, st.st_ino)}
         argv = [os.environ["PATCHBAY"], "run", "-c", config, "--plugin-dir", os.environ["PATCHBAY_PLUGINS"]]
         assert subprocess.run(argv, stderr=log, env=env, timeout=20 * SLOW, check=False).returncode == 1
     said = (folder / "log").read_text().splitlines()
-    assert {line[:3] for line in said} == {"<3>", "<4>"}
+    assert said and all(line.startswith("<3>[source in] ") for line in said)
     assert any(line.startswith("<3>[source in] %s:3: lisen: " % config) for line in said)
-    assert any(line.startswith("<4>[sink idle] ") for line in said)
