@@ -158,7 +158,7 @@ static void of_another_abi_nothing_is_read(void **state)
 static void short_ones_are_not_read_past_their_end(void **state)
 {
 	(void)state;
-	for (uint32_t size = sizeof size; size < sizeof good; size += 4) {
+	for (uint32_t size = _Alignof(struct pb_plugin); size < sizeof good; size += _Alignof(struct pb_plugin)) {
 		struct pb_plugin raw = good;
 		raw.size = size;
 		struct pb_error err;
