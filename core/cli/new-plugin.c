@@ -25,8 +25,8 @@
 static const char *const kinds[] = { "source", "sink", "filter", NULL };
 static const char *const languages[] = { "c", "python", "sh", NULL };
 
-/* `word` is one of the list; else said so. */
-static int one_of(const struct cli *cli, const char *what, const char *word, const char *const list[])
+/* `word` is one of the list, which `all` names; else said so. */
+static int one_of(const struct cli *cli, const char *word, const char *const list[], const char *all)
 {
 	struct suggest near;
 	char hint[SUGGEST_TEXT_SIZE];
@@ -36,7 +36,7 @@ static int one_of(const struct cli *cli, const char *what, const char *word, con
 			return CLI_OK;
 		suggest_offer(&near, *list);
 	}
-	return cli_usage(cli, "%s '%s' is not to be had%s", what, word, suggest_text(&near, hint));
+	return cli_usage(cli, "'%s' is not one of %s%s", word, all, suggest_text(&near, hint));
 }
 
 static int check_name(const struct cli *cli, const char *name)
@@ -116,9 +116,9 @@ int cli_new_plugin(struct cli *cli)
 	if (status == CLI_OK && cli->argc != 3)
 		status = cli_usage(cli, "needs source, sink or filter, and a NAME");
 	if (status == CLI_OK)
-		status = one_of(cli, "kind", cli->argv[1], kinds);
+		status = one_of(cli, cli->argv[1], kinds, "source, sink and filter");
 	if (status == CLI_OK)
-		status = one_of(cli, "language", language, languages);
+		status = one_of(cli, language, languages, "the languages c, python and sh");
 	if (status == CLI_OK)
 		status = check_name(cli, cli->argv[2]);
 	if (status == CLI_OK)

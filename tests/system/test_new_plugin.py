@@ -102,8 +102,9 @@ def test_what_is_installed_is_all_and_goes_again(installs, folder):
 
 @pytest.mark.parametrize("words, status, says", [
     (["source"], 2, "needs source, sink or filter, and a NAME"),
-    (["sorce", "x"], 2, "kind 'sorce' is not to be had; did you mean source?"),
-    (["source", "x", "--lang", "cc"], 2, "language 'cc' is not to be had; did you mean c?"),
+    (["sorce", "x"], 2, "'sorce' is not one of source, sink and filter; did you mean source?"),
+    (["source", "x", "--lang", "cc"], 2, "'cc' is not one of the languages c, python and sh; did you mean c?"),
+    (["source", "x", "--lang", "fortran"], 2, "'fortran' is not one of the languages c, python and sh\n"),
     (["source", "x", "--land", "c"], 2, "there is no option --land; did you mean --lang?"),
     (["source", "9x"], 2, "'9x' is no name for a plugin: up to 32 of a-z, 0-9, _ and -, the first a letter"),
     (["source", "../x"], 2, "'../x' is no name for a plugin"),
