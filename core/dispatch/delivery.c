@@ -17,7 +17,10 @@ bool delivery_answer(struct pb_delivery *d, enum pb_code code, int64_t after, st
 	struct outlet *o = d->batch->outlet;
 	d->code = code > PB_UNTRIED && code <= PB_GONE ? code : PB_UNTRIED;
 	d->after = after > 0 ? after : 0;
-	if (text != NULL && text[0] != '\0')
+	size_t words = text != NULL ? strlen(text) : 0;
+	if (words > 0 && d->code == PB_OK && words < sizeof d->brief)
+		memcpy(d->brief, text, words + 1);
+	else if (words > 0)
 		d->text = strndup(text, DELIVERY_TEXT_MAX);
 	if (response.len > 0 && o->max_response > 0) {
 		size_t len = response.len < o->max_response ? response.len : o->max_response;

@@ -26,7 +26,8 @@ struct pb_delivery {
 	/* The answer, written once by whoever answers. */
 	enum pb_code code;
 	int64_t after;			/* ms */
-	char *text;			/* one line; NULL: none */
+	char *text;			/* one line; NULL: none, or that of a yes, which is … */
+	char brief[16];			/* … here, if it fits: what one thread allots and another frees costs both */
 	char *response;
 	size_t response_len;
 };

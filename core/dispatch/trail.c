@@ -56,7 +56,7 @@ void trail_answer(struct router *r, const struct pb_delivery *d)
 		.seq = slot->seq, .lane = slot->lane->number, .attempt = d->attempt, .part = d->part,
 		.parts = slot_parts(slot), .settled = slot->n_done == slot_parts(slot), .code = (uint64_t)d->code,
 		.id = d->code == PB_OK ? 0 : history_hash(event_id(slot->event)),
-		.took_us = (uint64_t)(r->turn_began - d->batch->sent), .text = span_str(d->text),
+		.took_us = (uint64_t)(r->turn_began - d->batch->sent), .text = span_str(d->text != NULL ? d->text : d->brief),
 		.response = span_of(d->response, d->response_len),
 	});
 }

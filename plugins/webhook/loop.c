@@ -36,8 +36,15 @@
 
 struct parcel {
 	struct parcel *next;
+	struct parcels *in;
 	struct hook *hook;
 	struct pb_delivery *delivery;
+};
+
+/* What was handed over at once, and is freed with the last of them. */
+struct parcels {
+	size_t left;		/* the loop's thread's */
+	struct parcel list[];
 };
 
 /* Hooks that have parcels to begin, in turn. */
@@ -94,6 +101,12 @@ static void put_ready(struct loop *loop, struct hook *hook)
 	ring_add(hook->well ? &loop->well : &loop->doubtful, hook);
 }
 
+static void parcel_free(struct parcel *parcel)
+{
+	if (--parcel->in->left == 0)
+		free(parcel->in);
+}
+
 static void put_parcel(struct loop *loop, struct parcel *parcel)
 {
 	struct hook *hook = parcel->hook;
@@ -116,7 +129,7 @@ static void begin_one(struct loop *loop, struct ring *ring)
 	if (hook->parcels != NULL)
 		put_ready(loop, hook);
 	transfer_start(hook, parcel->delivery);
-	free(parcel);
+	parcel_free(parcel);
 }
 
 static bool has_work(const struct loop *loop)
@@ -146,7 +159,7 @@ static void drop_parcels(struct loop *loop, struct hook *hook)
 	for (struct parcel *parcel = hook->parcels, *next; parcel != NULL; parcel = next) {
 		next = parcel->next;
 		untried(parcel->delivery, "shutting down");
-		free(parcel);
+		parcel_free(parcel);
 	}
 }
 
@@ -289,23 +302,18 @@ static void loop_wake(struct loop *loop)
 
 void loop_submit(struct loop *loop, struct hook *hook, struct pb_delivery *const d[], size_t n)
 {
-	struct parcel *first = NULL, **end = &first;
-	for (size_t i = 0; i < n; i++) {
-		struct parcel *parcel = malloc(sizeof *parcel);
-		if (parcel == NULL) {
-			untried(d[i], "out of memory");
-			continue;
-		}
-		*parcel = (struct parcel){ NULL, hook, d[i] };
-		*end = parcel;
-		end = &parcel->next;
-	}
-	if (first == NULL)
+	struct parcels *all = malloc(sizeof *all + n * sizeof *all->list);
+	for (size_t i = 0; all == NULL && i < n; i++)
+		untried(d[i], "out of memory");
+	if (all == NULL)
 		return;
+	all->left = n;
+	for (size_t i = 0; i < n; i++)
+		all->list[i] = (struct parcel){ i + 1 < n ? &all->list[i + 1] : NULL, all, hook, d[i] };
 	pthread_mutex_lock(&loop->lock);
 	bool wake = loop->inbox == NULL;
-	*loop->inbox_end = first;
-	loop->inbox_end = end;
+	*loop->inbox_end = all->list;
+	loop->inbox_end = &all->list[n - 1].next;
 	pthread_mutex_unlock(&loop->lock);
 	if (wake)
 		loop_wake(loop);

@@ -1,5 +1,4 @@
 /* transfer.c - one attempt: a delivery as a POST, and what came back. */
-#include <config.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,9 @@
 #define HEAD_MAX (64 * 1024)	/* bytes of header that a receiver may send */
 #define IDLE_MAX 256		/* transfers that wait for work, each some 8 KiB */
 #define DRAIN_MAX (64 * 1024)	/* bytes read past max_response to keep the connection */
+#define CONNECT_TIMEOUT 300000	/* ms: curl's, unless it is told another */
 #define FAILURES_MAX 3		/* in a row: then its transfers are with the others that fail */
+#define CONTENT_TYPE "content-type: "
 
 static const struct pb_span nothing = { NULL, 0 };
 
@@ -120,8 +121,6 @@ static bool easy_set(struct transfer *t)
 		first = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	if (first == CURLE_OK)
 		first = curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	if (first == CURLE_OK)
-		first = curl_easy_setopt(easy, CURLOPT_USERAGENT, "patchbay/" PACKAGE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -132,7 +131,9 @@ static bool easy_set(struct transfer *t)
 	/* Else a name server that is silent holds up the loop, and with it every sink. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)hook->timeout);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)hook->timeout);
+	/* Only if curl's own would be shorter: a timer fewer for each transfer. */
+	if (hook->timeout > CONNECT_TIMEOUT)
+		curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)hook->timeout);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 4096L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, t);
@@ -241,19 +242,25 @@ static const char *media_type(const struct pb_event *ev)
 /* False when the id is too long to be a header. */
 static bool head_set(struct transfer *t, const struct pb_event *ev)
 {
+	static const char id[] = "webhook-id: ";
 	struct curl_slist *next = t->hook->headers;
-	snprintf(t->stamp, sizeof t->stamp, "webhook-timestamp: %lld", (long long)time(NULL));
+	time_t now = time(NULL);
+	if (now != t->stamped)
+		snprintf(t->stamp, sizeof t->stamp, "webhook-timestamp: %lld", (long long)now);
+	t->stamped = now;
 	t->head[2] = (struct curl_slist){ .data = t->stamp, .next = next };
-	size_t name = (size_t)snprintf(t->id, sizeof t->id, "webhook-id: ");
-	if (!header_encode(pb_event_id(ev), t->id + name, sizeof t->id - name))
+	memcpy(t->id, id, sizeof id);
+	if (!header_encode(pb_event_id(ev), t->id + sizeof id - 1, sizeof t->id - (sizeof id - 1)))
 		return false;
 	t->head[1] = (struct curl_slist){ .data = t->id, .next = &t->head[2] };
 	next = &t->head[1];
 	if (!t->hook->own_type) {
 		const char *type = media_type(ev);
-		if (strlen(type) > 255)
-			type = "application/octet-stream";
-		snprintf(t->type, sizeof t->type, "content-type: %s", type);
+		size_t len = strlen(type);
+		if (len > sizeof t->type - sizeof CONTENT_TYPE)
+			len = strlen(type = "application/octet-stream");
+		memcpy(t->type, CONTENT_TYPE, sizeof CONTENT_TYPE - 1);
+		memcpy(t->type + sizeof CONTENT_TYPE - 1, type, len + 1);
 		t->head[0] = (struct curl_slist){ .data = t->type, .next = next };
 		next = &t->head[0];
 	}

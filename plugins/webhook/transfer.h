@@ -29,6 +29,7 @@ struct transfer {
 	CURL *easy;
 	struct curl_slist head[3];		/* an attempt's own headers, before the hook's */
 	char type[288], id[800], stamp[48];	/* their text */
+	time_t stamped;				/* what `stamp` says */
 	struct reply reply;
 	bool answered;				/* `reply` is whole */
 	int no_socket;				/* errno: there was none for it, for want of something here */

@@ -71,12 +71,14 @@ static bool headers_set(struct hook *hook, const char *const *own)
 {
 	/* Else a body over 1 MiB waits a second for a 100 that few receivers send. */
 	hook->headers = curl_slist_append(NULL, "expect:");
-	bool done = hook->headers != NULL;
+	bool done = hook->headers != NULL, own_agent = false;
 	for (; done && *own != NULL; own++) {
 		hook->own_type |= header_is(*own, "content-type");
+		own_agent |= header_is(*own, "user-agent");
 		done = headers_add(hook, *own);
 	}
-	return done;
+	/* As one of curl's options it costs twice as much. */
+	return done && (own_agent || headers_add(hook, "User-Agent: patchbay/" PACKAGE_VERSION));
 }
 
 static void *hook_free(struct hook *hook)
