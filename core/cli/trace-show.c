@@ -122,6 +122,8 @@ static void print_now(const json_t *now, int64_t now_ms)
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (is(now, "state", plain[i].state))
 			fputs(plain[i].text, stdout);
+	if (answer_count(now, "behind") > 0)
+		printf(", behind number %llu", (unsigned long long)answer_count(now, "behind"));
 	if (is(now, "state", "backlog"))
 		printf("in the lane's backlog, behind %llu other events", ahead);
 	if (is(now, "state", "ready"))

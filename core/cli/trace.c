@@ -75,11 +75,12 @@ static int not_found(const char *id, const json_t *history)
 {
 	fprintf(stderr, "patchbay trace: no event %.256s is known: ", id);
 	say_history(history);
-	fprintf(stderr, ", and it is no dead letter\n");
+	fprintf(stderr, ", and nothing that is stored has this id\n");
 	if (answer_count(history, "missing") + answer_count(history, "unwritten") > 0)
 		fprintf(stderr, "The history has gaps: the disk did not take all of it.\n");
-	fprintf(stderr, "One that came before may still wait somewhere: look for its id in what "
-		"`patchbay store export` prints.\n");
+	if (json_is_true(json_object_get(history, "cut")))
+		fprintf(stderr, "Not all of the journal was looked through, since it is large: look for the id in what "
+			"`patchbay store export` prints.\n");
 	return CLI_FAILED;
 }
 
@@ -102,7 +103,7 @@ static void print(const struct cli *cli, const char *id, const struct traced *t)
 		trace_show(event, now_ms);
 	}
 	if (json_is_true(json_object_get(t->history, "cut")))
-		puts("\nThere is more in the history than is shown.");
+		puts("\nThere is more than is shown.");
 }
 
 static int trace(struct cli *cli, const char *id)

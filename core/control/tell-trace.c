@@ -91,6 +91,8 @@ static json_t *now_object(const struct trace_event *ev, const struct trace_lane 
 		json_object_set_new(now, "sink", json_string(lane->held));
 	if (lane->where == TRACE_BACKLOG || lane->where == TRACE_READY)
 		json_object_set_new(now, "ahead", reply_count(lane->ahead));
+	if (lane->behind > 0)
+		json_object_set_new(now, "behind", reply_count(lane->behind));
 	if (lane->due_ms > 0)
 		json_object_set_new(now, "due", reply_date(lane->due_ms));
 	if (lane->where == TRACE_DEAD) {

@@ -79,6 +79,19 @@ static bool look_at_rows(struct router *r, uint64_t seq, struct trace_lane *to)
 	return waits || died;
 }
 
+/* The first of its key; or, parked, the first that its lane has. */
+static uint64_t waits_behind(const struct lane *lane, const struct slot *slot, enum trace_where where, uint64_t seq)
+{
+	uint64_t first = 0;
+	while (slot != NULL && where == TRACE_HELD && slot->key_prev != NULL)
+		slot = slot->key_prev;
+	if (where == TRACE_HELD && slot != NULL)
+		first = slot->seq;
+	else if (where == TRACE_PARKED)
+		first = lane->head != NULL ? lane->head->seq : lane->untaken_from;
+	return first < seq ? first : 0;
+}
+
 static void look_at_sink(const struct outlet *o, struct trace_lane *to)
 {
 	const char *state = sink_state_name(o);
@@ -117,6 +130,7 @@ static int look_at_lane(struct router *r, struct lane *lane, struct trace_event 
 		now.where = TRACE_BACKLOG;
 		now.ahead = ev->seq - lane_watermark(lane);
 	}
+	now.behind = waits_behind(lane, slot, now.where, ev->seq);
 	if (lane->outlet != NULL)
 		look_at_sink(lane->outlet, &now);
 	now.route = xstrdup(lane->route_name);

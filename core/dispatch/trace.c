@@ -309,6 +309,18 @@ static void read_history(struct trace *t, struct router *r, struct gather *g)
 	t->history_failed = history_read(history_folder(r->history), gather_entry, g, &t->history);
 }
 
+/* The history has nothing of it, or no more. */
+static int search(struct trace *t, struct router *r, trace_caller *on_router, const char *id)
+{
+	struct trace_found found;
+	int failed = trace_search(r, on_router, id, &found);
+	for (size_t i = 0; i < found.n; i++)
+		if (find_event(t, found.seqs[i]) == NULL)
+			add_event(t, found.seqs[i]);
+	t->cut = t->cut || found.cut;
+	return failed;
+}
+
 int trace_find(struct router *r, trace_caller *on_router, const char *id, uint64_t seq, struct trace *t)
 {
 	struct trace_call call = { .call.run = flush, .router = r };
@@ -319,6 +331,8 @@ int trace_find(struct router *r, trace_caller *on_router, const char *id, uint64
 	int failed = on_router(&r->inbox, &call.call);
 	if (failed == 0 && r->history != NULL)
 		read_history(t, r, &g);
+	if (failed == 0 && id != NULL && t->n == 0)
+		failed = search(t, r, on_router, id);
 	if (t->n > 0)
 		qsort(t->events, t->n, sizeof *t->events, compare_events);
 	if (failed == 0)

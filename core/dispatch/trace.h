@@ -44,6 +44,7 @@ struct trace_lane {
 	uint32_t attempts_max;		/* 0: not known */
 	int64_t due_ms;			/* wall clock; 0: none */
 	uint64_t ahead;
+	uint64_t behind;		/* HELD, PARKED: for the event with this number; 0: not known */
 	enum dead_reason reason;
 	int64_t dead_ms;
 	char *error;			/* the last, NULL: none */
@@ -99,6 +100,15 @@ int dispatch_trace(struct dispatch *, const char *id, uint64_t seq, struct trace
 typedef int trace_caller(struct inbox *, struct inbox_call *);
 int trace_find(struct router *, trace_caller *, const char *id, uint64_t seq, struct trace *);
 void trace_free(struct trace *);
+
+/* trace-search.c, for trace.c: the numbers of the events with the id that are kept or in the journal, for some seconds at most: then it
+ * is cut. 0 or -errno. As trace_find(). */
+struct trace_found {
+	uint64_t seqs[TRACE_EVENTS_MAX];
+	size_t n;
+	bool cut;
+};
+int trace_search(struct router *, trace_caller *, const char *id, struct trace_found *);
 
 /* trace-look.c, for trace.c: how the event stands, as far as one call may go on; *at is where the next goes on. True when
  * there is more. The router's thread. */

@@ -107,7 +107,10 @@ static char *told(const struct trace *t)
 			const struct trace_lane *lane = &ev->lanes[k];
 			fprintf(to, " [%s %s", lane->route, lane->sink);
 			tell_steps(to, ev, lane);
-			fprintf(to, " = %s%s]", trace_where_name(lane->where), lane->wanted ? "" : "?");
+			fprintf(to, " = %s%s", trace_where_name(lane->where), lane->wanted ? "" : "?");
+			if (lane->behind > 0)
+				fprintf(to, "<%u", (unsigned)lane->behind);
+			fputc(']', to);
 		}
 	}
 	fclose(to);
@@ -188,7 +191,7 @@ static void behind_one_of_its_key(void **state)
 	lab_start(lab, HEAD SINK "order_by = type\n[route r]\nto = s0\n");
 	emit(lab, "a", "retry");
 	emit(lab, "a", "ok");
-	expect(lab, 0, "in/a journal: r+ [r s0 = held]");
+	expect(lab, 0, "in/a journal: r+ [r s0 = held<1]");
 	lab_wait(lab, 3000);
 	expect(lab, 1, "in/a journal: r+ [r s0 failed/1 = waiting]");
 	expect(lab, 0, "in/a journal: r+ [r s0 = held]");
@@ -210,7 +213,7 @@ static void parked_out_of_the_journal(void **state)
 		emit(lab, "a", body);
 	lab_wait(lab, 5000);
 	expect(lab, 2999, "in/a kept: r+ [r s0 failed/1 failed/1 failed/1 = ready]");
-	expect(lab, 2000, "in/a kept: r+ [r s0 = parked]");
+	expect(lab, 2000, "in/a kept: r+ [r s0 = parked<1]");
 	expect(lab, 500, "in/a journal: r+ [r s0 = backlog]");
 }
 
@@ -413,6 +416,25 @@ static void without_a_history(void **state)
 	trace_free(&t);
 }
 
+/* By its id too: in the journal, or kept out of it. */
+static void found_without_a_history(void **state)
+{
+	struct lab *lab = lab_of(state);
+	char body[2000];
+	memset(body, 'x', sizeof body);
+	body[sizeof body - 1] = '\0';
+	history_close(lab->history);
+	lab->history = NULL;
+	lab->sinks[0].always = "down";
+	lab->journal_options = (struct journal_options){ .max_size = 8 << 20, .segment_size = 512 << 10 };
+	lab_start(lab, HEAD SINK "order = strict\nmax_backlog = 1GiB\n[route r]\nto = s0\n");
+	for (int i = 0; i < 3000; i++)
+		emit(lab, "a", body);
+	lab_wait(lab, 5000);
+	expect(lab, 2000, "in/a kept: r+ [r s0 = parked<1]");
+	expect(lab, 500, "in/a journal: r+ [r s0 = backlog]");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -434,6 +456,7 @@ int main(void)
 		TEST(of_another_store),
 		TEST(cannot_be_read),
 		TEST(without_a_history),
+		TEST(found_without_a_history),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
