@@ -46,7 +46,7 @@ struct givens {
 
 /* What the command line asks for. */
 struct wanted {
-	const char *file;
+	char *file;		/* a path with a slash in it */
 	char *name;		/* the file's, less ".so" */
 	unsigned kind;		/* 0: the one that there is */
 	struct givens options;
@@ -57,7 +57,7 @@ struct wanted {
 	int64_t stop_limit;	/* ms for a stop */
 	int64_t memory;		/* bytes that back-pressure may take */
 	int64_t rounds;		/* of opening and closing */
-	const char *const *only;	/* globs, ending in NULL */
+	const char *const *only;	/* globs, ending in NULL; NULL: all rules */
 	const char *junit;
 	bool json, list;
 };
@@ -72,6 +72,7 @@ struct told {
 	char doing[DOING_MAX];
 	char reason[REASON_MAX];
 	pid_t feeders[FEEDERS_MAX];	/* process groups; 0: none */
+	_Atomic bool storm_over;
 	/* the plugin's */
 	unsigned kinds;			/* that it offers */
 	char about[DOING_MAX];
@@ -131,11 +132,11 @@ struct pbt_instance *box_open_failing(struct check *, const char *name, const st
 struct pbt_instance *box_try(struct check *, const char *name, const struct given *instead,
 			     const char *without, unsigned *line);
 void box_close(struct check *, struct pbt_instance *);
-/* Start run(); and stop it within the limit. */
+/* Start run(); and stop it within the limit: what it returns. */
 void box_start(struct check *, struct pbt_instance *);
-void box_stop(struct check *, struct pbt_instance *);
-/* Close all and unload. What it left is the rule's failure only if `clean`. */
-void box_free(struct check *, bool clean);
+int box_stop(struct check *, struct pbt_instance *);
+/* Close all and unload. What it left is the rule's failure only if `clean`. How many things. */
+int box_free(struct check *, bool clean);
 /* Load, open by the name "test", and start a source. */
 struct pbt_instance *box_ready(struct check *);
 
@@ -147,8 +148,11 @@ pid_t feed_begin(struct check *, struct pbt_instance *);
 bool feed_wait(struct check *, pid_t, int64_t ms);
 /* Wait up to `ms` for all that run, then kill those left. */
 void feed_end(struct check *, int64_t ms);
-/* Let events come until `n` more are emitted; false when they do not. */
+/* Let events come until `n` more are emitted, or one, when they come by themselves; false when they do not. */
 bool feed_events(struct check *, struct pbt_instance *, size_t n);
+/* Does a source that has just been started emit at all? Then what came is committed, if it commits. The answer
+ * is kept for the rules to come. */
+bool feed_works(struct check *, struct pbt_instance *);
 /* The rule needs events: skipped when none come. */
 void feed_need(struct check *, struct pbt_instance *);
 /* The rule needs a feed command: skipped when there is none. */
@@ -171,8 +175,8 @@ void deliver_batch(struct check *, struct pbt_instance *, struct pb_event *const
 		   void (*each)(void *arg, size_t i, const struct pbt_answer *), void *arg);
 /* One ordinary event until it is answered; what came of it. Its texts are gone. */
 enum pb_code deliver_one(struct check *, struct pbt_instance *);
-/* The rule needs a delivery that is ok: skipped when there is none. */
-void deliver_need(struct check *, struct pbt_instance *);
+/* One likewise: why it is not ok, in `reason`. */
+enum pb_code deliver_told(struct check *, struct pbt_instance *, char reason[static DOING_MAX]);
 
 /* work.c: the usual work of each kind, a little of everything. A source needs no events for it. */
 void work(struct check *, struct pbt_instance *);

@@ -4,7 +4,7 @@
 #include "conform/conform.h"
 
 #define MOST 256
-#define GRACE 5000		/* ms beyond the sink's timeout */
+#define GRACE 2000		/* ms beyond the sink's timeout */
 #define TRIES 10		/* of a delivery that was left */
 
 size_t deliver_most(struct check *c, struct pbt_instance *in)
@@ -82,16 +82,10 @@ enum pb_code deliver_one(struct check *c, struct pbt_instance *in)
 	return deliver(c, in).code;
 }
 
-void deliver_need(struct check *c, struct pbt_instance *in)
+enum pb_code deliver_told(struct check *c, struct pbt_instance *in, char reason[static DOING_MAX])
 {
-	struct told *told = c->told;
-	if (told->delivers == NO)
-		check_skip(c, "%s", told->why_not);
 	struct kept kept = deliver(c, in);
-	told->delivers = kept.code == PB_OK ? YES : NO;
-	if (told->delivers == YES)
-		return;
-	snprintf(told->why_not, sizeof told->why_not, "needs a receiver that takes the event; the answer is: %.140s",
-		 kept.reason);
-	check_skip(c, "%s", told->why_not);
+	c->told->delivers = kept.code == PB_OK ? YES : NO;
+	snprintf(reason, DOING_MAX, "%s", kept.reason);
+	return kept.code;
 }

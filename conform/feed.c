@@ -19,9 +19,11 @@
 #define COMMAND_MAX (1024 * 1024)
 #define COME_MAX 20000		/* ms for one event of a feed */
 #define IDLE_RUNS 3		/* of the command without an event: none come */
-#define WITHOUT_MAX 1000	/* ms for one without */
+#define WITHOUT_MAX 3000	/* ms for one without */
+#define BESIDE 300		/* ms after which another runs beside one that has not ended */
+#define BESIDE_MAX 8
 #define TICKS_MAX 200
-#define ANSWERED_MAX 5000
+#define ANSWERED_MAX 3000
 
 /* What stands for {NAME} at `at`: an option that was given, or the port. NULL: it is no such word. */
 static const char *word_value(struct check *c, struct pbt_instance *in, const char *at, size_t len,
@@ -164,7 +166,7 @@ static bool come_by_time(struct check *c, struct pbt_instance *in, size_t goal)
 	for (unsigned n = 0; n < TICKS_MAX && now_ms() < end; n++) {
 		if (pbt_wait_emitted(in, goal, 5))
 			return true;
-		if (!tick(c, in))
+		if (pbt_wait_ended(in, 0, NULL) || !tick(c, in))
 			break;
 	}
 	return pbt_wait_emitted(in, goal, 100);
@@ -173,8 +175,9 @@ static bool come_by_time(struct check *c, struct pbt_instance *in, size_t goal)
 static bool come_by_command(struct check *c, struct pbt_instance *in, size_t goal)
 {
 	int64_t end = now_ms() + COME_MAX;
+	int64_t begun = 0;
 	size_t seen = pbt_n_emitted(in);
-	unsigned idle = 0;
+	unsigned idle = 0, begins = 0;
 	pid_t pid = 0;
 	while (!pbt_wait_emitted(in, goal, 2)) {
 		if (pid != 0 && has_ended(c, pid)) {
@@ -184,16 +187,19 @@ static bool come_by_command(struct check *c, struct pbt_instance *in, size_t goa
 		}
 		if (idle >= IDLE_RUNS || now_ms() >= end || pbt_wait_ended(in, 0, NULL))
 			return pbt_wait_emitted(in, goal, 0);
-		if (pid == 0)
+		if (pid == 0 || (now_ms() - begun > BESIDE && begins < BESIDE_MAX)) {
 			pid = feed_begin(c, in);
+			begun = now_ms();
+			begins++;
+		}
 	}
 	return true;
 }
 
 bool feed_events(struct check *c, struct pbt_instance *in, size_t n)
 {
-	size_t goal = pbt_n_emitted(in) + n;
-	return c->wanted->feed == NULL ? come_by_time(c, in, goal) : come_by_command(c, in, goal);
+	size_t so_far = pbt_n_emitted(in);
+	return c->wanted->feed == NULL ? come_by_time(c, in, so_far + 1) : come_by_command(c, in, so_far + n);
 }
 
 /* What the command printed last, for the reason. */
@@ -209,19 +215,9 @@ static const char *last_words(struct check *c, char text[static DOING_MAX])
 	return line == NULL ? text : line + 1;
 }
 
-void feed_need(struct check *c, struct pbt_instance *in)
+static void note_none(struct check *c)
 {
 	struct told *told = c->told;
-	if (told->events == NO)
-		check_skip(c, "%s", told->why_not);
-	told->events = feed_events(c, in, 1) ? YES : NO;
-	if (told->events == YES) {
-		/* So that none is under way when the rule begins. One that is not committed, source.commits tells. */
-		feed_end(c, ANSWERED_MAX);
-		if (!pbt_wait_stored(in, pbt_n_emitted(in), ANSWERED_MAX))
-			doing(c, "with an event not committed");
-		return;
-	}
 	char words[DOING_MAX];
 	const char *last = last_words(c, words);
 	if (c->wanted->feed == NULL)
@@ -230,7 +226,28 @@ void feed_need(struct check *c, struct pbt_instance *in)
 	else
 		snprintf(told->why_not, sizeof told->why_not, "no event came of the feed command%s%.120s",
 			 *last == '\0' ? "" : ", which says: ", last);
-	check_skip(c, "%s", told->why_not);
+}
+
+bool feed_works(struct check *c, struct pbt_instance *in)
+{
+	if (c->told->events == NO)
+		return false;
+	c->told->events = feed_events(c, in, 1) ? YES : NO;
+	if (c->told->events == NO) {
+		note_none(c);
+		return false;
+	}
+	/* So that none is under way when the rule begins. That one is not committed source.commits tells. */
+	feed_end(c, ANSWERED_MAX);
+	if (!pbt_wait_stored(in, pbt_n_emitted(in), ANSWERED_MAX))
+		doing(c, "in run(), with events that are not committed");
+	return true;
+}
+
+void feed_need(struct check *c, struct pbt_instance *in)
+{
+	if (!feed_works(c, in))
+		check_skip(c, "%s", c->told->why_not);
 }
 
 void feed_need_command(struct check *c)

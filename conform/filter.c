@@ -31,7 +31,7 @@ void filter_hostile(struct check *c)
 	if (before != after)
 		check_fail(c, "apply() of an ordinary event is %d before them and %d after", before, after);
 	box_close(c, in);
-	box_free(c, true);
+	box_free(c, false);
 }
 
 static void same_again(struct check *c, struct pbt_instance *in, struct pb_event *ev, const char *what)

@@ -2,21 +2,21 @@
  * growth.h - does something that is done again and again leave anything each time?
  *
  * What the first quarter of the rounds makes may stay: caches are filled by then. Memory is a leak when each
- * quarter after it has added some.
+ * eighth after it has added some: a buffer that doubles now and then does not.
  */
 #ifndef CONFORM_GROWTH_H
 #define CONFORM_GROWTH_H
 
 #include "conform/conform.h"
 
-#define GROWTH_QUARTERS 4
+#define GROWTH_SLICES 8
 
 struct growth {
-	unsigned rounds, done, quarter;
-	size_t descriptors[GROWTH_QUARTERS], threads[GROWTH_QUARTERS], heap[GROWTH_QUARTERS];
+	unsigned rounds, done, slice;
+	size_t descriptors[GROWTH_SLICES], threads[GROWTH_SLICES], heap[GROWTH_SLICES];
 };
 
-/* So many rounds, at least 8. */
+/* So many rounds, at least 8; memory needs hundreds to be told from the allocator's own. */
 void growth_begin(struct growth *, unsigned rounds);
 /* Before each round: is there one more? */
 bool growth_round(struct growth *);

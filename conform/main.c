@@ -99,7 +99,7 @@ static bool take_limit(struct wanted *w, char *argv[], int *i)
 	else if ((value = value_of("--memory", argv, i)) != NULL)
 		w->memory = take_number("--memory", value, parse_size, "a size of 1MiB or more", 1 << 20, INT64_MAX);
 	else if ((value = value_of("--rounds", argv, i)) != NULL)
-		w->rounds = take_number("--rounds", value, parse_int, "a number from 8 to 1000000", 8, 1000000);
+		w->rounds = take_number("--rounds", value, parse_int, "a number from 100 to 1000000", 100, 1000000);
 	return value != NULL;
 }
 
@@ -138,7 +138,7 @@ static void take_file(struct wanted *w, char *word)
 	if (len <= sizeof SUFFIX - 1 || strcmp(w->name + len - (sizeof SUFFIX - 1), SUFFIX) != 0)
 		usage("%s: a plugin's file is NAME" SUFFIX, word);
 	w->name[len - (sizeof SUFFIX - 1)] = '\0';
-	w->file = slash == NULL ? xasprintf("./%s", word) : word;
+	w->file = slash == NULL ? xasprintf("./%s", word) : xstrdup(word);
 }
 
 static void parse_line(struct wanted *w, char *argv[])
@@ -156,6 +156,22 @@ static void parse_line(struct wanted *w, char *argv[])
 	}
 	if (w->file == NULL && !w->list)
 		usage("which plugin? Expected FILE" SUFFIX);
+}
+
+static void givens_free(struct givens *givens)
+{
+	for (size_t i = 0; i < givens->n; i++)
+		free(givens->at[i].name);
+	free(givens->at);
+}
+
+static void wanted_free(struct wanted *w)
+{
+	givens_free(&w->options);
+	givens_free(&w->failing);
+	free((void *)w->only);
+	free(w->name);
+	free(w->file);
 }
 
 static bool write_junit(const struct suite *s)
@@ -191,7 +207,6 @@ static int check_all(const struct wanted *w)
 
 int main(int argc, char *argv[])
 {
-	static const char *const all[] = { NULL };
 	struct wanted w = {
 		.body = "{\"number\":7,\"name\":\"conform\",\"text\":\"an event of the conformance suite\"}",
 		.type = "conform.test", .limit = 60000, .stop_limit = 10000, .memory = 32 << 20,
@@ -204,13 +219,12 @@ int main(int argc, char *argv[])
 	if (w.list) {
 		report_rules(w.json);
 	} else {
-		if (w.only == NULL)
-			w.only = all;
 		status = check_all(&w);
 	}
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
 		fprintf(stderr, "patchbay plugin-test: standard output: %s\n", strerror(errno));
 		status = STATUS_FAILED;
 	}
+	wanted_free(&w);
 	return status;
 }

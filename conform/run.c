@@ -194,6 +194,7 @@ static void forget(struct told *told)
 {
 	told->verdict = NO_VERDICT;
 	told->doing[0] = told->reason[0] = '\0';
+	told->storm_over = false;
 	memset(told->feeders, 0, sizeof told->feeders);
 }
 
@@ -273,7 +274,7 @@ static bool is_wanted(const struct suite *s, const struct rule *rule)
 {
 	if ((rule->kinds & s->kind) == 0)
 		return false;
-	if (s->wanted->only[0] == NULL)
+	if (s->wanted->only == NULL)
 		return true;
 	for (size_t i = 0; s->wanted->only[i] != NULL; i++)
 		if (glob_match(s->wanted->only[i], rule->name))

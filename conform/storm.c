@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,14 +48,14 @@ static void strike(pid_t at)
 	closedir(dir);
 }
 
-static void ENDS_CHILD rage(pid_t at, int begin)
+static void ENDS_CHILD rage(struct check *c, pid_t at, int begin)
 {
 	char byte;
-	struct pollfd over = { .fd = begin };
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (read(begin, &byte, 1) < 0 && errno == EINTR)
 		;
-	for (unsigned n = 0; poll(&over, 1, 1) <= 0; n++) {
+	for (unsigned n = 0; !c->told->storm_over; n++) {
+		pause_ms(1);
 		strike(at);
 		if (n % EACH_STOP == 0) {
 			kill(at, SIGSTOP);
@@ -78,7 +77,7 @@ static struct storm storm_new(struct check *c)
 	struct storm storm = { .pid = fork(), .begin = fds[1] };
 	if (storm.pid == 0) {
 		close(fds[1]);
-		rage(own, fds[0]);
+		rage(c, own, fds[0]);
 	}
 	close(fds[0]);
 	return storm;
@@ -91,8 +90,9 @@ static void storm_begin(const struct storm *storm)
 }
 
 /* It ends by itself: killed between stopping and continuing this one, it would leave it stopped. */
-static void storm_end(const struct storm *storm)
+static void storm_end(struct check *c, const struct storm *storm)
 {
+	c->told->storm_over = true;
 	close(storm->begin);
 	while (waitpid(storm->pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -156,6 +156,6 @@ void process_storm(struct check *c)
 	if (pbt_logged(c->host, strerror(EINTR)))
 		check_fail(c, "it logs \"%s\"", strerror(EINTR));
 	box_close(c, in);
-	storm_end(&storm);
+	storm_end(c, &storm);
 	box_free(c, false);
 }

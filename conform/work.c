@@ -2,15 +2,12 @@
 #include "conform/conform.h"
 
 #define EVENTS 3
-#define STORED_MAX 10000	/* ms */
+#define ANSWERED_MAX 3000	/* ms */
 
 static void work_source(struct check *c, struct pbt_instance *in)
 {
-	if (c->told->events == NO || !feed_events(c, in, EVENTS))
-		return;
-	if (!pbt_wait_stored(in, pbt_n_emitted(in), STORED_MAX))
-		check_fail(c, "what was emitted is not committed %d ms later", STORED_MAX);
-	feed_end(c, STORED_MAX);
+	if (feed_works(c, in) && feed_events(c, in, EVENTS))
+		feed_end(c, ANSWERED_MAX);
 }
 
 static void work_filter(struct check *c, struct pbt_instance *in)

@@ -112,7 +112,7 @@ static size_t new_ones(const struct items *before, const struct items *now, bool
 	return n;
 }
 
-static void compare_threads(const struct census *before, struct pbt_host *host)
+bool census_threads_ended(const struct census *before)
 {
 	int64_t end = clock_mono(&clock_system) + THREADS_END;
 	struct items now = list(true);
@@ -121,14 +121,16 @@ static void compare_threads(const struct census *before, struct pbt_host *host)
 		free(now.at);
 		now = list(true);
 	}
-	new_ones(&before->threads, &now, true, host);
+	bool ended = new_ones(&before->threads, &now, true, NULL) == 0;
 	free(now.at);
+	return ended;
 }
 
 void census_compare(const struct census *before, struct pbt_host *host)
 {
-	compare_threads(before, host);
-	struct items now = list(false);
-	new_ones(&before->fds, &now, false, host);
-	free(now.at);
+	struct items threads = list(true), fds = list(false);
+	new_ones(&before->threads, &threads, true, host);
+	new_ones(&before->fds, &fds, false, host);
+	free(threads.at);
+	free(fds.at);
 }

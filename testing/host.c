@@ -110,7 +110,8 @@ int pbt_free(struct pbt_host *host)
 	stores_free(host);
 	deliveries_free(host);
 	descriptor_free(host->descriptor);
-	if (host->object != NULL)
+	bool ended = census_threads_ended(host->before);
+	if (host->object != NULL && ended)	/* else one may be in its code */
 		dlclose(host->object);
 	census_compare(host->before, host);
 	census_free(host->before);

@@ -84,7 +84,9 @@ void host_clock_init(struct host_clock *);
 
 /* The descriptors and threads of this process. */
 struct census *census_take(void);
-/* Complain of what is there now and was not then; threads that are about to end are waited for. */
+/* Has each thread ended that was not there then? Those that are about to are waited for. */
+bool census_threads_ended(const struct census *);
+/* Complain of what is there now and was not then. */
 void census_compare(const struct census *, struct pbt_host *);
 void census_free(struct census *);
 
