@@ -46,6 +46,7 @@ void life_two(struct check *c)
 	if (two == NULL)
 		check_skip(c, "a second one does not open beside the first: %s", pbt_errors(c->host));
 	struct pbt_instance *both[] = { one, two };
+	enum known before = c->told->events;
 	for (unsigned i = 0; i < 2; i++) {
 		if (c->kind == KIND_SOURCE)
 			box_start(c, both[i]);
@@ -59,6 +60,8 @@ void life_two(struct check *c)
 		check_fail(c, "run() of the second returned when the first was stopped");
 	if (c->kind == KIND_SOURCE)
 		box_stop(c, two);
+	if (before == UNKNOWN && c->told->events == NO)
+		c->told->events = UNKNOWN;	/* the other may have had them */
 	box_close(c, two);
 	box_free(c, false);
 }

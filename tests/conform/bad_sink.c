@@ -177,7 +177,7 @@ static enum pb_code answer_of(struct bad *b, const struct pb_event *ev, const ch
 		*(volatile char *)NULL = 0;
 	if (has_fault(b->self, "reopen") && b->reopened)
 		return PB_RETRY;
-	if (has_fault(b->self, "interrupted") && poll(NULL, 0, 3) < 0) {
+	if (has_fault(b->self, "interrupted") && poll(NULL, 0, 20) < 0) {
 		*why = strerror(errno);
 		return PB_RETRY;
 	}

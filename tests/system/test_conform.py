@@ -1,5 +1,6 @@
 """`patchbay plugin-test`: our own plugins pass, and each rule catches what it is for."""
 
+import concurrent.futures
 import json
 import os
 import socket
@@ -95,24 +96,20 @@ def test_fifo(fifo):
 ASK = """exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}; echo line >&3; read -r a <&3; test "$a" = yes'"""
 
 
-@pytest.fixture
-def bad(tmp_path):
+def bad(folder, plugin, fault, *args):
     """Run the rules on a plugin that is bad on purpose."""
-    def run(plugin, fault, *args):
-        (tmp_path / "lines").touch()
-        folder = TESTS / "conform"
-        given = {
-            "table": [folder / fault / "bad_table.so"],
-            "sink": [folder / "bad_sink.so", "fault=" + fault, "key=conform-secret", "timeout=100ms",
-                     "--failing", "failing=yes"],
-            "submit": [folder / "bad_submit.so", "fault=" + fault, "timeout=100ms", "--failing", "failing=yes"],
-            "filter": [folder / "bad_filter.so", "fault=" + fault],
-            "source": [folder / "bad_source.so", "fault=" + fault, "--feed", ASK],
-            "tail": [folder / "bad_tail.so", "fault=" + fault, "path=%s/lines" % tmp_path,
-                     "--feed", "echo line >>{path}"],
-        }[plugin]
-        return results(*given, "--stop-limit", "1s", *args)
-    return run
+    (folder / "lines").touch()
+    built = TESTS / "conform"
+    given = {
+        "table": [built / fault / "bad_table.so"],
+        "sink": [built / "bad_sink.so", "fault=" + fault, "key=conform-secret", "timeout=100ms",
+                 "--failing", "failing=yes"],
+        "submit": [built / "bad_submit.so", "fault=" + fault, "timeout=100ms", "--failing", "failing=yes"],
+        "filter": [built / "bad_filter.so", "fault=" + fault],
+        "source": [built / "bad_source.so", "fault=" + fault, "--feed", ASK],
+        "tail": [built / "bad_tail.so", "fault=" + fault, "path=%s/lines" % folder, "--feed", "echo line >>{path}"],
+    }[plugin]
+    return results(*given, *args)
 
 
 # A plugin's fault, the rule that finds it, and what it says of it.
@@ -189,11 +186,20 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("plugin, fault, rule, words", FAULTS,
-                         ids=["%s-%s-%s" % (rule, plugin, fault) for plugin, fault, rule, _ in FAULTS])
-def test_a_bad_plugin_is_caught(bad, plugin, fault, rule, words):
-    limit = ["--limit", "1500ms"] if fault == "hangs" else []
-    (result, reason), = bad(plugin, fault, "--only", rule, *limit).values()
+@pytest.fixture(scope="module")
+def caught(tmp_path_factory):
+    """What comes of each: most of it is waiting, so several at once."""
+    def run(plugin, fault, rule, words):
+        limit = ["--limit", "1500ms"] if fault == "hangs" else []
+        return bad(tmp_path_factory.mktemp("bad"), plugin, fault, "--stop-limit", "1s", "--only", rule, *limit)
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        yield {case: pool.submit(run, *case) for case in FAULTS}
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=["%s-%s-%s" % (rule, plugin, fault) for plugin, fault, rule, _ in FAULTS])
+def test_a_bad_plugin_is_caught(caught, case):
+    words = case[3]
+    (result, reason), = caught[case].result().values()
     assert result == "fail"
     # A sanitizer has words of its own for a crash or a leak.
     assert words in reason or (SLOW > 1 and ("Sanitizer" in reason or "runtime error" in reason))
@@ -208,8 +214,8 @@ def test_each_rule_has_a_bad_plugin():
     ("table", NO_CHECK | NO_SECRET | NO_REOPEN | WRITES | NO_STRICT), ("sink", WRITES),
     ("submit", NO_SECRET | NO_STRICT), ("filter", NO_CHECK | NO_SECRET),
     ("source", NO_CHECK | NO_SECRET | NO_MARK), ("tail", NO_CHECK | NO_SECRET | NO_REOPEN | NO_ANSWER)])
-def test_without_its_fault_a_bad_plugin_passes(bad, plugin, skipped):
-    rows = bad(plugin, "none")
+def test_without_its_fault_a_bad_plugin_passes(tmp_path, plugin, skipped):
+    rows = bad(tmp_path, plugin, "none")
     assert all_of(rows, "fail") == {}
     assert set(all_of(rows, "skip")) == skipped
 
@@ -222,17 +228,17 @@ def test_what_cannot_be_loaded(what, words):
     assert rows["life.repeats"] == ("skip", "the daemon does not take it: see descriptor.accepted")
 
 
-def test_of_a_fault_in_the_table_the_rest_is_skipped(bad):
-    rows = bad("table", "common")
+def test_of_a_fault_in_the_table_the_rest_is_skipped(tmp_path):
+    rows = bad(tmp_path, "table", "common")
     assert set(all_of(rows, "fail")) == {"table.common", "descriptor.accepted"}
 
 
-def test_of_a_plugin_that_does_not_open_the_rest_is_skipped(bad):
-    rows = bad("sink", "refuses")
+def test_of_a_plugin_that_does_not_open_the_rest_is_skipped(tmp_path):
+    rows = bad(tmp_path, "sink", "refuses")
     assert set(all_of(rows, "fail")) == {"options.opens"}
 
 
-def test_the_report(bad, tmp_path):
+def test_the_report(tmp_path):
     done = conform(TESTS / "conform/bad_sink.so", "fault=prints", "--only", "process.st*", "--only", "options.secrets",
                    "--junit", tmp_path / "junit.xml")
     lines = done.stdout.splitlines()
@@ -252,10 +258,10 @@ def test_the_report(bad, tmp_path):
     assert suite.find("testcase[skipped]").get("name") == "options.secrets"
 
 
-def test_junit_of_any_bytes(bad, tmp_path):
+def test_junit_of_any_bytes(tmp_path):
     """What a plugin prints, or is called with, is no XML."""
     fault = "<&\"]]>\x01\ufffe"
-    bad("sink", fault, "--junit", tmp_path / "junit.xml", "--only", "options.opens")
+    bad(tmp_path, "sink", fault, "--junit", tmp_path / "junit.xml", "--only", "options.opens")
     ElementTree.parse(tmp_path / "junit.xml")
 
 
