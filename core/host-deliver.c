@@ -42,7 +42,7 @@ static const char *reason_of(const struct host *h, const struct chain_job *job)
 static void pass(struct host *h, struct chain_job *job)
 {
 	struct message m = {
-		.kind = job->failed == 0 ? MESSAGE_PASSED : MESSAGE_FAILED, .token = h->job,
+		.kind = job->failed == 0 ? MESSAGE_PASSED : MESSAGE_FAILED, .token = atomic_load(&h->job),
 		.retry = job->failed == -EAGAIN, .reason = span_str(reason_of(h, job)),
 	};
 	struct buf packed = BUF_INIT(BUF_MAX);
@@ -140,7 +140,7 @@ static bool take_job(struct host *h, const struct message *m)
 	if (ev == NULL)
 		return false;
 	atomic_fetch_add(&h->open, 1);
-	h->job = m->token;
+	atomic_store(&h->job, m->token);
 	chain_submit(chain_job_alone(h->stages, &h->inbox, ev));
 	event_unref(ev);
 	return true;

@@ -53,7 +53,7 @@ struct host {
 	pthread_t answers;		/* the thread that sends them */
 	_Atomic size_t open;		/* deliveries and events that are not answered */
 	_Atomic bool leaving;
-	int64_t job;			/* the filter's token */
+	_Atomic int64_t job;		/* the filter's token: one at a time */
 };
 
 /* Pack it and send it. The daemon's end being closed ends the process. [any] */
