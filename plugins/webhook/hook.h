@@ -30,7 +30,7 @@ struct hook {
 	/* The loop's thread only. */
 	struct parcel *parcels, **parcels_end;	/* handed over, not begun */
 	struct hook *next_ready;
-	bool well;			/* its last attempt was a success */
+	bool well;			/* its receiver works: it took the last one, or said no to it */
 	unsigned failures;		/* since then, in a row */
 	struct transfer *busy, *idle;
 	struct pool *pool;		/* of all hooks' transfers */

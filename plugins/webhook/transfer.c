@@ -349,7 +349,7 @@ void transfer_finish(struct transfer *t, CURLcode code)
 	struct hook *hook = t->hook;
 	long connections = 0;
 	answer_of(&t->answer, t, code);
-	hook->well = t->answer.code == PB_OK;
+	hook->well = t->answer.code == PB_OK || t->answer.code == PB_REJECT;
 	hook->failures = hook->well ? 0 : hook->failures + 1;
 	curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connections);
 	if (connections > 0)
