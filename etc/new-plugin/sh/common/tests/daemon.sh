@@ -27,7 +27,8 @@ wait_line() {
 # start CONFIGURATION: run patchbay with it, until it is ready.
 start() {
 	printf '[patchbay]\nstate = %s/state\n%s\n' "$folder" "$1" >"$folder/test.ini"
-	"$PATCHBAY" run -c "$folder/test.ini" --plugin-dir "$PATCHBAY_PLUGINS" 2>"$folder/log" &
+	: >"$folder/log"	# there before anyone looks
+	"$PATCHBAY" run -c "$folder/test.ini" --plugin-dir "$PATCHBAY_PLUGINS" 2>>"$folder/log" &
 	daemon=$!
 	wait_line 'ready: ' "$folder/log" >/dev/null
 }
