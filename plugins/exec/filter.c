@@ -130,7 +130,7 @@ static bool take_passed(struct filter *f, const struct message *m, struct wire_f
 static void take_failed(struct filter *f, const struct message *m)
 {
 	char reason[MESSAGE_REASON + 1];
-	wire_text_cut(&m->values[FAILED_REASON], reason, sizeof reason);
+	message_reason(&m->values[FAILED_REASON], reason, sizeof reason);
 	done(f, wire_is_true(&m->values[FAILED_RETRY]) ? -EAGAIN : -EBADMSG,
 	     *reason != '\0' ? reason : "the program gave no reason");
 }

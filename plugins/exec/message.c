@@ -80,6 +80,19 @@ bool message_int(const struct message *m, unsigned value, const char *name, int6
 			 (long long)min, (long long)max);
 }
 
+void message_one_line(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
+void message_reason(const struct wire_value *value, char *to, size_t size)
+{
+	wire_text_cut(value, to, size);
+	message_one_line(to);
+}
+
 int message_bare(struct wire_writer *w, const char *kind)
 {
 	wire_message(w, kind, 0);

@@ -48,6 +48,11 @@ const char *message_name(enum message_kind);
 bool message_int(const struct message *, unsigned value, const char *name, int64_t min, int64_t max, int64_t *to,
 		 struct wire_fault *);
 
+/* A reason, cut to what fits, as the one line that it must be: what a line may not hold becomes spaces. "" if it is absent. */
+void message_reason(const struct wire_value *, char *to, size_t size);
+/* The same of any text, in place. */
+void message_one_line(char *text);
+
 /* A message whose map is empty: reopen, stop. 0 or -ENOMEM. */
 int message_bare(struct wire_writer *, const char *kind);
 

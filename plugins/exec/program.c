@@ -108,8 +108,10 @@ static void start_later(struct program *p, bool well)
 		       p->settings.argv[0], (long long)p->restarts, p->reason);
 		return;
 	}
-	pb_log(p->self, well ? PB_DEBUG : PB_WARN, "%s %s; it is started again in %lld ms", p->settings.argv[0],
-	       p->reason, (long long)p->pause);
+	/* To end is what a plain source does, and nothing to speak of. */
+	enum pb_level level = !well ? PB_WARN : p->settings.format == WIRE_LINES ? PB_DEBUG : PB_INFO;
+	pb_log(p->self, level, "%s %s; it is started again in %lld ms", p->settings.argv[0], p->reason,
+	       (long long)p->pause);
 	p->pause = p->pause * 2 < p->settings.restart_max_pause ? p->pause * 2 : p->settings.restart_max_pause;
 }
 
@@ -160,6 +162,7 @@ void program_fail(struct program *p, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(p->reason, sizeof p->reason, fmt, args);
 	va_end(args);
+	message_one_line(p->reason);	/* it may quote the program */
 	p->fault = true;
 	pb_add(p->faults, 1);
 	begin_to_end(p);

@@ -83,7 +83,7 @@ static bool take_answer(struct sink *s, const struct message *m, struct wire_fau
 		return false;
 	if (!order_ok(s, item, code, fault))
 		return false;
-	wire_text_cut(&m->values[ANSWER_REASON], reason, sizeof reason);
+	message_reason(&m->values[ANSWER_REASON], reason, sizeof reason);
 	bool readable = read_response(m, &response, fault);
 	if (readable) {
 		take_out(s, item);

@@ -17,10 +17,11 @@
 	"case $body in\n"
 #define END "esac; done\n"
 #define WORDS								\
-	"'\"response\"') answer retry ',\"after\":5000,\"response\":\"busy\\n\",\"reason\":\"later\"';;\n" \
+	"'\"response\"') answer retry ',\"after\":5000,\"response\":\"busy\\n\",\"reason\":\"later\\r\\non\"';;\n" \
 	"'\"base64\"') answer reject ',\"response_base64\":\"AP8=\",\"reason\":\"no\"';;\n" \
 	"'\"die\"') exit 9;;\n'\"hang\"') ;;\n'\"twice\"') answer ok; answer ok;;\n" \
 	"'\"unknown\"') token=77; answer ok;;\n'\"what\"') answer what;;\n" \
+	"'\"raw\"') printf '{\"\\\\u0001\":{}}\\r\\n';;\n" \
 	"*) body=${body#\\\"}; answer ${body%\\\"};;\n"
 
 static struct pb_delivery *deliver(struct bench *b, struct pbt_instance *sink, const char *body)
@@ -56,7 +57,7 @@ static void each_answer_is_given(void **state)
 	struct pbt_answer a = pbt_deliver(sink, bench_event(b, "response"));
 	assert_int_equal(a.code, PB_RETRY);
 	assert_int_equal(a.after, 5000);
-	assert_string_equal(a.reason, "later");
+	assert_string_equal(a.reason, "later  on");
 	assert_int_equal(a.response.len, 5);
 	a = pbt_deliver(sink, bench_event(b, "base64"));
 	assert_int_equal(a.response.len, 2);
@@ -187,6 +188,7 @@ static void answers_that_are_not_right(void **state)
 		enum pb_code code;
 	} table[] = {
 		{ "twice", "answer: token 1 is unknown, or was answered already", PB_OK },
+		{ "raw", "is no kind of message: in {\"\\u0001", PB_RETRY },
 		{ "unknown", "answer: token 77 is unknown, or was answered already", PB_RETRY },
 		{ "what", "answer: \"code\" is none of ok, retry, reject, down, gone, untried", PB_RETRY },
 	};

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -179,6 +180,27 @@ def test_a_refused_option_is_an_error_of_the_configuration(folder, patchbay):
     daemon.start(wait=False)
     assert daemon.ended() == 1
     assert "options: path: [Errno 2] No such file" in daemon.fresh
+
+
+PLUGIN = Path(os.environ.get("PATCHBAY_PLUGINS", ".")) / "exec.so"
+
+
+@pytest.mark.parametrize("kind, skipped, args", [
+    ("source", {"source.acknowledges", "source.refuses"},
+     ["command=%(examples)s/follow.py", "options=path=%(folder)s/in", "--feed", "echo line >> %(folder)s/in"]),
+    ("sink", {"sink.order"}, ["command=%(examples)s/sqlite.py", "options=path=%(folder)s/db"]),
+    ("filter", set(), ["format=plain", "command=%(examples)s/redact.sh"])])
+def test_examples_pass_the_conformance_suite(folder, kind, skipped, args):
+    write_lines(folder, 0, 1)
+    argv = [os.environ["PATCHBAY"], "plugin-test", PLUGIN, "--kind", kind, "--json", "--only", kind + ".*",
+            "--only", "life.clean", "--only", "stop.*", "--only", "process.children"]
+    done = subprocess.run([*argv, *(arg % {"examples": EXAMPLES, "folder": folder} for arg in args)],
+                          capture_output=True, text=True, check=False, timeout=120 * SLOW)
+    assert done.stderr == ""
+    results = {row["rule"]: row["result"] for row in map(json.loads, done.stdout.splitlines())}
+    assert {rule for rule, result in results.items() if result == "fail"} == set(), done.stdout
+    assert {rule for rule, result in results.items() if result == "skip"} == skipped
+    assert len(results) >= 5
 
 
 def test_the_examples_are_short():

@@ -23,7 +23,7 @@ except OSError as error:
     sys.exit(78)
 say("ready", protocol=1)
 say("restore", key=path)
-lines.seek(int(inbox.get()[1]["value"] or 0))
+lines.seek(int(inbox.get()[1].get("value") or 0))
 while True:
     line = lines.readline()
     if whole := line.endswith(b"\n"):
