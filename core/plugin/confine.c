@@ -156,11 +156,11 @@ static int deny_partly(scmp_filter_ctx filter)
 	static const unsigned long namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
 						CLONE_NEWNET | CLONE_NEWCGROUP;
 	uint64_t self = (uint64_t)getpid();
-	int failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self));
+	int failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self, 0));
 	if (failed == 0)
-		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, self));
+		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, self, 0));
 	if (failed == 0)
-		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_NE, 0));
+		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_NE, 0, 0));
 	if (failed == 0)
 		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(setrlimit), 0);
 	if (failed == 0)
