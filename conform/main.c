@@ -99,7 +99,7 @@ static bool take_limit(struct wanted *w, char *argv[], int *i)
 	else if ((value = value_of("--memory", argv, i)) != NULL)
 		w->memory = take_number("--memory", value, parse_size, "a size of 1MiB or more", 1 << 20, INT64_MAX);
 	else if ((value = value_of("--rounds", argv, i)) != NULL)
-		w->rounds = take_number("--rounds", value, parse_int, "a number from 100 to 1000000", 100, 1000000);
+		w->rounds = take_number("--rounds", value, parse_int, "a number from 400 to 1000000", 400, 1000000);
 	return value != NULL;
 }
 

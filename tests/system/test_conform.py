@@ -274,7 +274,7 @@ def test_junit_of_any_bytes(tmp_path):
     (["x.so", "--kind", "lens"], "--kind lens: expected source, filter or sink"),
     (["x.so", "--only", "no.such"], "--only no.such: there is no such rule"),
     (["x.so", "--limit", "5"], "--limit 5: expected a duration"),
-    (["x.so", "--rounds=1"], "--rounds 1: expected a number from 100"),
+    (["x.so", "--rounds=1"], "--rounds 1: expected a number from 400"),
     (["x.so", "--feed"], "--feed needs a value"),
     (["x.so", "--colour"], "there is no option --colour")])
 def test_wrong_usage(args, words):
