@@ -14,7 +14,6 @@
 #include "state/rows.h"
 
 #define AT_REST_MAX 10000	/* rounds until everything must have come to rest */
-#define ROW_MAX 256	/* bytes */
 #define REST 60			/* times 50 ms, in which everything is saved; … */
 #define SHARE_REST 140		/* … and the sinks' share of a full store shrinks no more */
 

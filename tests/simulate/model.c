@@ -518,67 +518,20 @@ static void check_events(struct model *m, size_t at)
 	free(dead);
 }
 
-static void check_quota(const struct outlet *o)
-{
-	uint64_t dead = 0;
-	for (size_t i = 0; i < o->n_lanes; i++)
-		dead += o->lanes[i]->dead;
-	expect(dead <= o->dead_max, "sink %s has %llu dead letters of at most %llu", o->config->name,
-	       (unsigned long long)dead, (unsigned long long)o->dead_max);
-	expect(o->quota.dead <= o->quota.dead_max, "sink %s has %llu bytes of dead letters of at most %llu",
-	       o->config->name, (unsigned long long)o->quota.dead, (unsigned long long)o->quota.dead_max);
-}
-
-/* The journal is counted from the beginning of a segment, and what is out stays. */
-static void check_backlog(struct model *m, const struct outlet *o)
-{
-	expect(o->quota.blocks || o->quota.backlog <= o->quota.max_backlog + 2 * m->lab->journal_options.segment_size,
-	       "sink %s has a backlog of %llu bytes of at most %llu", o->config->name,
-	       (unsigned long long)o->quota.backlog, (unsigned long long)o->quota.max_backlog);
-}
-
-/* What no quota of its own bounds has what the share lets it, and does not fill the store. */
-static void check_share(const struct model *m)
-{
-	const struct router *r = &m->lab->d->router;
-	uint64_t most = r->share.now, rows = 0;
-	struct journal_stat st;
-	bool own = false;
-	for (size_t i = 0; i < r->n_outlets; i++) {
-		const struct quota *q = &r->outlets[i]->quota;
-		own = own || q->own || q->blocks;
-		rows += q->rows + q->dead;
-		expect(q->own || q->blocks || (q->rows <= most && q->dead <= most),
-		       "sink %s has %llu bytes of rows and %llu of dead letters, and may have %llu of each",
-		       r->outlets[i]->config->name, (unsigned long long)q->rows, (unsigned long long)q->dead,
-		       (unsigned long long)most);
-	}
-	journal_stat(r->journal, &st);
-	uint64_t bytes = st.bytes + r->charged, all = m->story->max_size;
-	expect(bytes <= all + 2 * m->lab->journal_options.segment_size, "at rest the store has %llu bytes of at most %llu",
-	       (unsigned long long)bytes, (unsigned long long)all);
-	expect(own || rows <= all / 8 || bytes <= all / 5 * 4 + 2 * m->lab->journal_options.segment_size,
-	       "the store has %llu bytes of at most %llu, and the share is %llu", (unsigned long long)bytes,
-	       (unsigned long long)all, (unsigned long long)most);
-}
-
 void model_at_rest(struct model *m)
 {
 	struct router *r = &m->lab->d->router;
 	if (r->save_busy || r->open.batch.n > 0)
 		return;		/* the state's disk is full */
 	model_saved(m);
-	for (size_t i = 0; i < r->n_outlets; i++)
-		check_backlog(m, r->outlets[i]);
-	check_share(m);
+	model_check_quotas(m);
 	model_check_rows(m);
 }
 
 void model_ended(struct model *m)
 {
 	model_at_rest(m);
-	for (size_t i = 0; i < m->lab->d->router.n_outlets; i++)
-		check_quota(m->lab->d->router.outlets[i]);
+	model_check_letters(m);
 	expect(m->lab->d->router.n_leaving == 0, "a lane does not leave");
 	for (size_t at = 0; at < 9; at++)
 		check_events(m, at);

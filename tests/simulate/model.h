@@ -8,6 +8,7 @@
 #define MODEL_LANES 16
 #define MODEL_EVENTS 8192
 #define MODEL_PARTS 3
+#define ROW_MAX 256	/* bytes that a row takes at most, without its event */
 
 struct model_event {
 	char id[40];
@@ -68,6 +69,10 @@ void model_started(struct model *);
 void model_saved(struct model *);
 /* Rows, what lanes count of them, and the events kept for them belong together. */
 void model_check_rows(struct model *);
+/* At rest no sink has more than its quota or share lets it, nor the store. */
+void model_check_quotas(const struct model *);
+/* With all sinks well and their lanes at the end: dead letters are within dead_max and dead_max_size. */
+void model_check_letters(const struct model *);
 /* Everything is at rest and saved: rows, counts and quotas are as they must be. */
 void model_at_rest(struct model *);
 /* A dead letter was replayed, or purged. */
