@@ -168,7 +168,8 @@ static void its_surroundings(void **state)
 	struct pbt_instance *in = bench_open(b, "source s",
 		"env | sort | tr '\\n' ' ' >&2; echo >&2\n"
 		"echo \"at $PWD, descriptors $(ls -1 /proc/$$/fd | tr '\\n' ' ')\" >&2\n"
-		"grep -E 'Sig(Blk|Ign)' /proc/$$/status | tr -d '\\n\\t' >&2; echo >&2\n"
+		/* Less 32 and 33, the C library's own, which its posix_spawn() lets be ignored. */
+		"grep -E 'Sig(Blk|Ign)' /proc/$$/status | sed 's/[01][08]\\(.\\{7\\}\\)$/00\\1/' | tr -d '\\n\\t' >&2; echo >&2\n"
 		"echo \"limits $(ulimit -n) $(ulimit -t) $(ulimit -c) $(ulimit -d)\" >&2\n"
 		"[ \"$(cut -d' ' -f5,6 /proc/$$/stat)\" = \"$$ $$\" ] && echo 'a group of its own' >&2\n" READY TELL,
 		"environment = EXEC_ALLOWED, \"EXEC_GIVEN=a b\", EXEC_NOT_THERE\ndirectory = /usr\nopen_files = 77\ncpu_time = 1500ms\n"
