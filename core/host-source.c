@@ -105,13 +105,25 @@ static bool add_keys(struct host *h, struct message_list *list)
 	return h->keys.failed == 0;
 }
 
+/* Who sent each, unless nobody knows of any. They stay the events'. */
+static void add_senders(const struct emission *e, struct message_list *list)
+{
+	bool any = false;
+	for (size_t i = 0; i < e->n_events && !any; i++)
+		any = *event_sender(e->events[i]) != '\0';
+	for (size_t i = 0; i < e->n_events && any; i++)
+		message_list_add(list, span_str(event_sender(e->events[i])));
+}
+
 static int remote_run(struct feed *f)
 {
 	struct host *h = host_of_feed(f);
 	struct message m = { .kind = MESSAGE_EMIT, .token = ++h->token, .records = f->entry.records };
 	bool fits = m.records.len < h->link.out.limit / 2 - (1u << 20) && add_keys(h, &m.keys);
+	add_senders(&h->feed.closed, &m.senders);
 	int result = fits ? ask(h, &m) : -EMSGSIZE;
 	message_list_free(&m.keys);
+	message_list_free(&m.senders);
 	f->held = result == -ENOSPC ? h->reason : NULL;
 	return result;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "base/span.h"
 #include "event/event.h"
 #include "event/json.h"
 #include "event/scan.h"
@@ -64,6 +65,12 @@ int pb_event_set_key(struct pb_event *ev, struct pb_span key)
 {
 	ledger_check(ev, "pb_event_set_key():");
 	return call_fails(PBT_EVENT_SET) ? -ENOMEM : event_set_key(ev, key);
+}
+
+int pb_event_set_sender(struct pb_event *ev, const char *sender)
+{
+	ledger_check(ev, "pb_event_set_sender():");
+	return call_fails(PBT_EVENT_SET) ? -ENOMEM : event_set_sender(ev, sender != NULL ? span_str(sender) : SPAN_NONE);
 }
 
 char *pb_text(struct pb_span json)

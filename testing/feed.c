@@ -15,6 +15,7 @@
 
 #include "base/magic.h"
 #include "base/memory.h"
+#include "base/span.h"
 #include "event/event.h"
 
 #define COMMIT_AT (1u << 20)	/* bytes pending that commit by themselves */
@@ -115,7 +116,8 @@ static struct pb_event *take_over(struct feed *f, struct pb_event *ev)
 	ledger_take(ev, self, "pb_emit():");
 	struct pb_event *copy = event_copy(ev, event_body(ev));
 	char id[ID_TEXT_SIZE];
-	if (copy == NULL || event_set_key(copy, event_key(ev)) < 0)
+	if (copy == NULL || event_set_key(copy, event_key(ev)) < 0 ||
+	    event_set_sender(copy, span_str(event_sender(ev))) < 0)
 		misuse(NULL, "out of memory");
 	event_unref(ev);
 	if (event_id(copy)[0] == '\0') {

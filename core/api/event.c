@@ -2,6 +2,7 @@
 #include "event/event.h"
 
 #include "api/api.h"
+#include "base/span.h"
 #include "event/json.h"
 #include "event/scan.h"
 
@@ -28,6 +29,11 @@ int pb_event_set(struct pb_event *ev, const char *name, const char *value)
 int pb_event_set_key(struct pb_event *ev, struct pb_span key)
 {
 	return event_set_key(ev, key);
+}
+
+int pb_event_set_sender(struct pb_event *ev, const char *sender)
+{
+	return event_set_sender(ev, sender != NULL ? span_str(sender) : SPAN_NONE);
 }
 
 int pb_event_set_time(struct pb_event *ev, int64_t ms)

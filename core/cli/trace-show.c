@@ -170,6 +170,8 @@ static void print_accepted(const json_t *event, int64_t now_ms)
 	bytes_format(answer_count(event, "bytes"), bytes);
 	printf("%s%s\n", json_object_get(event, "bytes") != NULL ? ", " : "",
 	       json_object_get(event, "bytes") != NULL ? bytes : "");
+	if (*answer_text(event, "sender") != '\0')
+		print_text("  sender    ", event, "sender");
 	if (*answer_text(event, "subject") != '\0')
 		print_text("  subject   ", event, "subject");
 	printf("  stored    %s, number %llu\n", is(event, "stored", "journal") ? "in the journal" :

@@ -147,8 +147,9 @@ static json_t *event_object(const struct trace_event *ev)
 	json_t *lanes = json_array();
 	for (size_t i = 0; i < ev->n_lanes; i++)
 		json_array_append_new(lanes, lane_object(ev, &ev->lanes[i]));
-	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "type", "event",
+	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}", "type", "event",
 		"seq", reply_count(ev->seq), "source", text_or_null(ev->source),
+		"sender", text_or_null(ev->sender),
 		"event_type", text_or_null(ev->type), "accepted", date_or_null(ev->accepted_ms),
 		"accepted_before", (int)ev->by_then,
 		"configured", ev->reconfigured ? reply_date(ev->configured_ms) : json_null(),

@@ -50,10 +50,11 @@ static void emission_read_free(struct emission_read *e)
 	free(e->events);
 }
 
-static bool add_event(struct emission_read *e, struct pb_span packed, const struct message_list *keys, size_t max_event)
+static bool add_event(struct emission_read *e, struct pb_span packed, const struct message *m, size_t max_event)
 {
-	struct pb_event *ev = e->n < keys->n ? codec_unpack(packed) : NULL;
-	struct pb_span key = e->n < keys->n ? keys->at[e->n] : SPAN_NONE;
+	struct pb_event *ev = e->n < m->keys.n ? codec_unpack(packed) : NULL;
+	struct pb_span key = e->n < m->keys.n ? m->keys.at[e->n] : SPAN_NONE;
+	struct pb_span sender = e->n < m->senders.n ? m->senders.at[e->n] : SPAN_NONE;
 	if (ev == NULL)
 		return false;
 	if (e->n == e->room) {
@@ -62,7 +63,7 @@ static bool add_event(struct emission_read *e, struct pb_span packed, const stru
 	}
 	e->events[e->n++] = ev;
 	event_set_id_ours(ev, key.data == NULL);
-	return event_body(ev).len <= max_event &&
+	return event_body(ev).len <= max_event && event_set_sender(ev, sender) == 0 &&
 	       (key.len == 0 || event_set_key(ev, span_of((const char *)key.data + 1, key.len - 1)) == 0);
 }
 
@@ -86,7 +87,7 @@ static bool read_emission(struct emission_read *e, const struct message *m, size
 	size_t at = 0;
 	bool right = true;
 	while (right && block_record(m->records, &at, &kind, &data))
-		right = kind == RECORD_EVENT ? add_event(e, data, &m->keys, max_event) :
+		right = kind == RECORD_EVENT ? add_event(e, data, m, max_event) :
 			kind == RECORD_MARK && add_marks(e, data);
 	return right && at == m->records.len && e->n == m->keys.n;
 }

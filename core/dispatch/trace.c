@@ -67,7 +67,7 @@ static void add_step(struct trace_event *ev, const struct history_entry *e, size
 	char *at = step->text;
 	step->entry.text = move_text(&at, e->text);
 	step->entry.response = move_text(&at, e->response);
-	step->entry.type = SPAN_NONE;
+	step->entry.type = step->entry.sender = SPAN_NONE;
 }
 
 static void note_accepted(struct trace_event *ev, const struct history_entry *e)
@@ -81,6 +81,8 @@ static void note_accepted(struct trace_event *ev, const struct history_entry *e)
 		ev->type = strndup(e->type.data, e->type.len);
 		ev->origin = (uint32_t)e->origin;
 	}
+	if (ev->sender == NULL && e->sender.len > 0)
+		ev->sender = strndup(e->sender.data, e->sender.len);
 }
 
 static void note_configured(struct trace *t, int64_t at_ms)
@@ -184,6 +186,7 @@ static void free_event(struct trace_event *ev)
 	free(ev->lanes);
 	free(ev->steps);
 	free(ev->source);
+	free(ev->sender);
 	free(ev->type);
 	event_unref(ev->event);
 }

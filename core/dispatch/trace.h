@@ -70,6 +70,7 @@ struct trace_event {
 	bool kept;			/* stored in the state, its segment being gone */
 	uint32_t origin;		/* 0: not known */
 	char *source;			/* the section's name; NULL: not known */
+	char *sender;			/* who sent it, as the source has it; NULL: not known */
 	char *type;			/* NULL: not known */
 	int64_t accepted_ms;		/* wall clock; 0: not known */
 	bool by_then;			/* accepted_ms is the latest that it can have been */

@@ -17,6 +17,7 @@ static void add_event(struct router *r, enum history_kind kind, const struct pb_
 	history_add(r->history, &(struct history_entry){
 		.kind = kind, .at_ms = at_ms, .seq = event_seq(ev), .id = history_hash(event_id(ev)),
 		.origin = event_origin(ev), .bytes = event_body(ev).len, .type = span_str(event_type(ev)),
+		.sender = span_str(event_sender(ev)),
 	});
 }
 

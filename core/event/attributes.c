@@ -74,7 +74,7 @@ static bool plain(const unsigned char *s, size_t len)
 }
 
 /* CloudEvents 1.0, "String": neither U+0000 to U+001F nor U+007F to U+009F. */
-static bool value_ok(struct pb_span value, size_t max)
+bool attribute_value_ok(struct pb_span value, size_t max)
 {
 	const unsigned char *s = value.data;
 	unsigned char high = 0;
@@ -220,7 +220,7 @@ void attributes_free(struct attributes *set)
 
 int attributes_set_known(struct attributes *set, enum attribute_known which, struct pb_span value)
 {
-	if (value.data != NULL && !value_ok(value, which == ATTRIBUTE_ID ? EVENT_ID_MAX : EVENT_VALUE_MAX))
+	if (value.data != NULL && !attribute_value_ok(value, which == ATTRIBUTE_ID ? EVENT_ID_MAX : EVENT_VALUE_MAX))
 		return -EINVAL;
 	return set_known(set, which, value);
 }
@@ -231,7 +231,7 @@ int attributes_set(struct attributes *set, struct pb_span name, struct pb_span v
 
 	if (which != ATTRIBUTE_KNOWN)
 		return attributes_set_known(set, which, value);
-	if (!attribute_name_ok(name) || (value.data != NULL && !value_ok(value, EVENT_VALUE_MAX)))
+	if (!attribute_name_ok(name) || (value.data != NULL && !attribute_value_ok(value, EVENT_VALUE_MAX)))
 		return -EINVAL;
 	return set_further(set, name, value);
 }

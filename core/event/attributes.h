@@ -55,6 +55,8 @@ int attributes_set(struct attributes *, struct pb_span name, struct pb_span valu
 int attributes_set_known(struct attributes *, enum attribute_known, struct pb_span value);
 /* Is it [a-z0-9_.-], short enough and not reserved? */
 bool attribute_name_ok(struct pb_span name);
+/* Is it UTF-8 without control characters, of at most `max` bytes? */
+bool attribute_value_ok(struct pb_span value, size_t max);
 /* The value, or NULL when not set. */
 const char *attributes_get(const struct attributes *, struct pb_span name);
 /* A known one's value, "" when not set. */

@@ -26,6 +26,7 @@ struct pb_event {
 	bool id_ours;
 	char *key;		/* NULL: none */
 	size_t key_len;
+	char *sender;		/* NULL: not known */
 	const char *body;
 	size_t body_len;
 	char *own_body;		/* NULL while the body is the one it was born with */
@@ -96,6 +97,7 @@ void event_unref(const struct pb_event *shared)
 	attributes_free(&ev->attrs);
 	free(ev->own_body);
 	free(ev->key);
+	free(ev->sender);
 	free(ev);
 }
 
@@ -248,6 +250,26 @@ int event_set_key(struct pb_event *ev, struct pb_span key)
 	free(ev->key);
 	ev->key = copy;
 	ev->key_len = copy != NULL ? key.len : 0;
+	return 0;
+}
+
+const char *event_sender(const struct pb_event *ev)
+{
+	CHECK_OBJ(ev, EVENT_MAGIC);
+	return ev->sender != NULL ? ev->sender : "";
+}
+
+int event_set_sender(struct pb_event *ev, struct pb_span sender)
+{
+	char *copy = NULL;
+
+	check_unshared(ev);
+	if (!attribute_value_ok(sender, EVENT_SENDER_MAX))
+		return -EINVAL;
+	if (sender.len > 0 && (copy = strndup(sender.data, sender.len)) == NULL)
+		return -ENOMEM;
+	free(ev->sender);
+	ev->sender = copy;
 	return 0;
 }
 

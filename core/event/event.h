@@ -22,6 +22,7 @@
 #define EVENT_VALUE_MAX (8 * 1024)	/* bytes of one value */
 #define EVENT_ATTRS_MAX 64		/* further attributes of one event */
 #define EVENT_KEY_MAX 1024		/* bytes of an idempotency key */
+#define EVENT_SENDER_MAX 128		/* bytes of who sent it */
 
 /* A new event with one reference; `body` is copied. NULL: out of memory. */
 struct pb_event *event_new(struct pb_span body, int64_t time_ms);
@@ -65,6 +66,10 @@ int event_set_body(struct pb_event *, struct pb_span body);
  * handed over: 0, -ENOMEM, -EINVAL (longer than EVENT_KEY_MAX). */
 struct pb_span event_key(const struct pb_event *);
 int event_set_key(struct pb_event *, struct pb_span key);
+/* Who sent it, "" when that is not known: for the history. Not stored with it, nor copied. Before it is handed over: 0, -ENOMEM,
+ * -EINVAL (longer than EVENT_SENDER_MAX, or no text). */
+const char *event_sender(const struct pb_event *);
+int event_set_sender(struct pb_event *, struct pb_span sender);
 /* Is its id one that we made, not the sender's? Not stored. */
 bool event_id_is_ours(const struct pb_event *);
 void event_set_id_ours(struct pb_event *, bool ours);

@@ -1,6 +1,7 @@
 /* descriptor.c - what a shared object says of itself, copied and checked. */
 #include "plugin/descriptor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,9 +190,14 @@ const struct pb_plugin *descriptor_plugin(const struct descriptor *d)
 
 static bool no_kind(const struct pb_plugin *p, enum config_kind kind, struct pb_error *err)
 {
-	error_add(err, "plugin", "plugin %s has no %s; it has:%s%s%s", p->name,
-		  config_kind_name(kind), p->source == NULL ? "" : " source",
-		  p->filter == NULL ? "" : " filter", p->sink == NULL ? "" : " sink");
+	const bool has[] = { p->source != NULL, p->filter != NULL, p->sink != NULL };
+	static const enum config_kind kinds[] = { CONFIG_SOURCE, CONFIG_FILTER, CONFIG_SINK };
+	char names[40] = "";
+	for (size_t i = 0, len = 0; i < sizeof has; i++)
+		if (has[i])
+			len += (size_t)snprintf(names + len, sizeof names - len, "%s %s", len > 0 ? "," : "",
+						config_kind_name(kinds[i]));
+	error_add(err, "plugin", "plugin %s has no %s; it has:%s", p->name, config_kind_name(kind), names);
 	return false;
 }
 

@@ -24,7 +24,7 @@ static const char *const outcomes[] = { "", "accepted", "undeliverable", "failed
 	X(section, TEXT) X(name, TEXT) X(plugin, TEXT) X(folder, TEXT) X(option, TEXT)	\
 	X(reason, TEXT) X(help, TEXT)							\
 	X(key, BYTES) X(mark, BYTES) X(records, BYTES) X(event, BYTES) X(response, BYTES) \
-	X(options, PAIRS) X(keys, LIST) X(duplicates, LIST) X(events, LIST)		\
+	X(options, PAIRS) X(keys, LIST) X(senders, LIST) X(duplicates, LIST) X(events, LIST)		\
 	X(code, CODE) X(outcome, OUTCOME)
 
 #define PLACE(name, type) AT_##name,
@@ -54,7 +54,7 @@ static const struct {
 	[MESSAGE_STOP] = { "stop", 0 },
 	[MESSAGE_READY] = { "ready", BIT(protocol) },
 	[MESSAGE_ERROR] = { "error", BIT(option) | BIT(reason) },
-	[MESSAGE_EMIT] = { "emit", BIT(token) | BIT(records) | BIT(keys) },
+	[MESSAGE_EMIT] = { "emit", BIT(token) | BIT(records) | BIT(keys) | BIT(senders) },
 	[MESSAGE_RESTORE] = { "restore", BIT(key) },
 	[MESSAGE_LISTEN] = { "listen", BIT(option) | BIT(index) },
 	[MESSAGE_ANSWER] = { "answer", BIT(token) | BIT(code) | BIT(after) | BIT(response) | BIT(reason) },
@@ -100,6 +100,7 @@ void message_free(struct message *m)
 {
 	message_list_free(&m->options);
 	message_list_free(&m->keys);
+	message_list_free(&m->senders);
 	message_list_free(&m->duplicates);
 	message_list_free(&m->events);
 }

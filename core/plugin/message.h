@@ -45,6 +45,7 @@ struct message {
 	struct pb_span name, plugin, folder, option, reason, key, mark, records, event, response, help;
 	struct message_list options;	/* name, value, name, value, … */
 	struct message_list keys;	/* one an event of `records`: see remote.h */
+	struct message_list senders;	/* none, or one an event likewise: who sent it */
 	struct message_list duplicates;	/* one an event, nil: it was not seen before; or none at all */
 	struct message_list events;
 };

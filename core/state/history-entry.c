@@ -26,7 +26,7 @@ struct field {
 
 static const struct field layouts[HISTORY_KINDS][FIELDS_MAX] = {
 	[HISTORY_TIME] = { N(at_ms) },
-	[HISTORY_TYPE] = { N(type_number), N(origin), T(type) },
+	[HISTORY_TYPE] = { N(type_number), N(origin), T(type), T(sender) },
 	[HISTORY_ACCEPTED] = { H(id), N(seq), N(type_number), N(bytes) },
 	[HISTORY_FOUND] = { H(id), N(seq), N(type_number), N(bytes) },
 	[HISTORY_DELIVERED] = { N(seq), N(lane), N(attempt), N(part), N(parts), N(settled), N(took_us), T(text) },
@@ -136,7 +136,7 @@ bool entry_unpack(const unsigned char *from, size_t len, size_t *at, struct hist
 		if (head[0] == 0 || head[0] >= HISTORY_KINDS)
 			continue;
 		*e = (struct history_entry){ .kind = (enum history_kind)head[0] };
-		for (const struct field *f = layouts[e->kind]; f->type != NONE; f++)
+		for (const struct field *f = layouts[e->kind]; f->type != NONE && r.at < r.end; f++)
 			if (!get_field(&r, f, e))
 				return false;
 		return true;

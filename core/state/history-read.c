@@ -86,7 +86,7 @@ static bool piece_next(struct piece *p, struct pb_span *entries, uint64_t *damag
 struct context {
 	int64_t at_ms;
 	size_t n_types;
-	struct { uint64_t origin; struct pb_span type; } types[TYPES_MAX];
+	struct { uint64_t origin; struct pb_span type, sender; } types[TYPES_MAX];
 };
 
 /* Complete the entry. False: it is of this folder's own. */
@@ -99,6 +99,7 @@ static bool complete(struct context *c, struct history_entry *e)
 	if (e->kind == HISTORY_TYPE) {
 		if (e->type_number == c->n_types + 1 && c->n_types < TYPES_MAX) {
 			c->types[c->n_types].origin = e->origin;
+			c->types[c->n_types].sender = e->sender;
 			c->types[c->n_types++].type = e->type;
 		}
 		return false;
@@ -107,6 +108,7 @@ static bool complete(struct context *c, struct history_entry *e)
 	if (e->type_number > 0 && e->type_number <= c->n_types) {
 		e->origin = c->types[e->type_number - 1].origin;
 		e->type = c->types[e->type_number - 1].type;
+		e->sender = c->types[e->type_number - 1].sender;
 	}
 	return true;
 }

@@ -16,10 +16,10 @@
 
 #define HISTORY_MAGIC 0x48697374u
 #define WAITING_MAX (1u << 20)	/* bytes of chunks that the files have not taken yet */
-#define SEEN 256		/* types that are remembered in a chunk */
+#define SEEN 256		/* types, each of a source and sender, that are remembered in a chunk */
 
 struct seen_type {
-	uint64_t hash;		/* of type and source; 0: none */
+	uint64_t hash;		/* of type, source and sender; 0: none */
 	uint32_t number;
 };
 
@@ -121,17 +121,22 @@ static void seal(struct history *h)
 	buf_reset(&h->open);
 }
 
-/* The number that stands for type and source in this chunk. */
-static uint32_t number_of(struct history *h, struct pb_span type, uint64_t origin)
+static uint64_t hash_on(uint64_t hash, struct pb_span text)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ origin;
-	for (size_t i = 0; i < type.len; i++)
-		hash = (hash ^ ((const unsigned char *)type.data)[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < text.len; i++)
+		hash = (hash ^ ((const unsigned char *)text.data)[i]) * UINT64_C(0x100000001b3);
+	return (hash ^ 0xff) * UINT64_C(0x100000001b3);		/* no text has that: "ab", "c" is not "a", "bc" */
+}
+
+/* The number that stands for type, source and sender in this chunk. */
+static uint32_t number_of(struct history *h, const struct history_entry *e)
+{
+	uint64_t hash = hash_on(hash_on(UINT64_C(0xcbf29ce484222325) ^ e->origin, e->type), e->sender);
 	struct seen_type *seen = &h->seen[(hash ^ hash >> 32) % SEEN];
 	if (seen->hash != hash) {
 		*seen = (struct seen_type){ hash, ++h->types };
-		put(h, &(struct history_entry){ .kind = HISTORY_TYPE, .type_number = seen->number,
-						.origin = origin, .type = type });
+		put(h, &(struct history_entry){ .kind = HISTORY_TYPE, .type_number = seen->number, .origin = e->origin,
+						.type = e->type, .sender = e->sender });
 	}
 	return seen->number;
 }
@@ -150,7 +155,7 @@ void history_add(struct history *h, const struct history_entry *e)
 		put(h, &(struct history_entry){ .kind = HISTORY_TIME, .at_ms = e->at_ms });
 	h->at_ms = e->at_ms;
 	if (e->type.len > 0)
-		packed.type_number = number_of(h, e->type, e->origin);
+		packed.type_number = number_of(h, e);
 	put(h, &packed);
 	h->entries++;
 }

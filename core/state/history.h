@@ -22,7 +22,7 @@ struct history;
 
 enum history_kind {
 	HISTORY_TIME = 1,	/* inside: what follows happened then */
-	HISTORY_TYPE,		/* inside: a number for a type and its source */
+	HISTORY_TYPE,		/* inside: a number for a type, its source and who sent it */
 	HISTORY_ACCEPTED,	/* the event is on disk, and was routed */
 	HISTORY_FOUND,		/* the same, seen in the journal at a start: it was accepted before */
 	HISTORY_DELIVERED,	/* an attempt that was answered ok */
@@ -54,6 +54,7 @@ struct history_entry {
 	uint64_t reason;	/* DEAD: enum dead_reason */
 	uint64_t count;
 	struct pb_span type;	/* ACCEPTED, FOUND: the event's type; empty: not known */
+	struct pb_span sender;	/* ACCEPTED, with a type: who sent it; empty: not known */
 	struct pb_span text;	/* an answer's line */
 	struct pb_span response;	/* its start */
 	uint64_t type_number;	/* inside */

@@ -221,7 +221,7 @@ void pbt_put_mark(struct pbt_host *, const char *source, const char *key, struct
 
 enum pbt_call {
 	PBT_EVENT_NEW,	/* pb_event_new(), pb_event_copy(): NULL, ENOMEM */
-	PBT_EVENT_SET,	/* pb_event_set(), …_set_body(), …_set_key(): -ENOMEM */
+	PBT_EVENT_SET,	/* pb_event_set(), …_set_body(), …_set_key(), …_set_sender(): -ENOMEM */
 	PBT_CLOUDEVENT,	/* -ENOMEM */
 	PBT_TEXT,	/* NULL */
 	PBT_RENDER,	/* NULL, *missing NULL */

@@ -1,9 +1,5 @@
 /* refusal.c - requests that were answered with an error: counted by status, and logged. */
-#include <netdb.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <sys/socket.h>
-
+#include "http/client.h"
 #include "http/refusal.h"
 #include "http/server.h"
 
@@ -43,35 +39,12 @@ static void refusal_count(const struct refusals *refusals, unsigned status)
 	pb_add(refusals->all, 1);
 }
 
-/* "192.0.2.1:5", "[2001:db8::1]:5", or who it is at the other end of a Unix socket. */
-static void peer_text(const struct client *client, char *text, size_t size)
-{
-	const struct sockaddr *at = client == NULL ? NULL :
-		MHD_get_connection_info(client->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-	bool six = at != NULL && at->sa_family == AF_INET6;
-	char host[64], port[8];
-	struct ucred who;
-	socklen_t len = sizeof who;
-	snprintf(text, size, "an unknown peer");
-	if (at == NULL)
-		return;
-	if (at->sa_family == AF_INET || six) {
-		if (getnameinfo(at, six ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in),
-				host, sizeof host, port, sizeof port,
-				NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-			snprintf(text, size, six ? "[%s]:%s" : "%s:%s", host, port);
-	} else if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0) {
-		snprintf(text, size, "process %ld of user %lu", (long)who.pid,
-			 (unsigned long)who.uid);
-	}
-}
-
 /* The log's limit is per format: who guesses tokens hides no full disk. */
 void refusal_note(struct http *http, const struct client *client, unsigned status,
 		  const char *reason)
 {
 	char peer[96];
-	peer_text(client, peer, sizeof peer);
+	client_peer(client, peer, sizeof peer);
 	refusal_count(&http->refused, status);
 	if (status >= 500)
 		pb_log(http->self, PB_WARN, "could not take a request of %s: %u, %s", peer, status,

@@ -350,10 +350,12 @@ static int request_event(struct request *req, struct pb_event **made)
 		rc = type_apply(type, ev, type->from == TYPE_HEADER ? header(req, type->name) : NULL);
 	if (rc == 0 && req->http->dedupe)
 		rc = request_key(req, ev);
-	if (rc == 0)
+	if (rc == 0) {
+		pb_event_set_sender(ev, client_sender(req->client));	/* without it it is an event too */
 		*made = ev;
-	else
+	} else {
 		pb_event_free(ev);
+	}
 	return rc;
 }
 

@@ -77,11 +77,11 @@ check_against() {
 
 moved() {
 	die "$1" "ABI $major.$minor is recorded, and this is another: first move the numbers in include/patchbay/plugin.h." \
-		"(Of a record that is in no release the folder may be removed instead: $here)"
+		"(A record that is in no release can be made anew instead: rm -r $here/*.abi $here/symbols $here/patchbay)"
 }
 
 record() {
-	if [ -e "$here" ]; then
+	if [ -e "$here/symbols" ]; then
 		said=$(judge "$include" "$here" plugin) || moved "$said"
 		said=$(judge "$include" "$here" testing) || [ $? -eq 3 ] || moved "$said"
 	fi
@@ -96,7 +96,7 @@ record() {
 
 case ${1-check} in
 check)
-	[ -e "$here" ] || die "there is no record of ABI $major.$minor: make abi-record"
+	[ -e "$here/symbols" ] || die "there is no record of ABI $major.$minor: make abi-record"
 	for recorded in "$records/$major".*; do
 		check_against "$recorded"
 	done ;;

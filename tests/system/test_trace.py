@@ -76,6 +76,7 @@ to = team
         re.escape(event),
         "  type      report_run_started",
         r"  accepted  %s \(\d+s ago\) from source hooks, 31 B" % when,
+        "  sender    127.0.0.1",
         "  stored    in the journal, number 1",
         "  route     runs: matches",
         "  route     others: no, `from` does not name its source, hooks",

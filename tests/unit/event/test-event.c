@@ -261,6 +261,30 @@ static void size_counts_what_is_held(void **state)
 	event_unref(ev);
 }
 
+static void who_sent_it_is_text_of_its_own(void **state)
+{
+	struct pb_event *ev = event_new(span_str("x"), WHEN);
+	char *longest = text_of(EVENT_SENDER_MAX), *longer = text_of(EVENT_SENDER_MAX + 1);
+
+	(void)state;
+	assert_string_equal(event_sender(ev), "");
+	assert_int_equal(event_set_sender(ev, span_str("192.0.2.7")), 0);
+	assert_int_equal(event_set_sender(ev, span_str("\n")), -EINVAL);
+	assert_int_equal(event_set_sender(ev, span_str("\xff")), -EINVAL);
+	assert_int_equal(event_set_sender(ev, span_str(longer)), -EINVAL);
+	assert_string_equal(event_sender(ev), "192.0.2.7");
+	struct pb_event *copy = event_copy(ev, span_str("y"));
+	assert_string_equal(event_sender(copy), "");
+	assert_int_equal(event_set_sender(ev, span_str(longest)), 0);
+	assert_string_equal(event_sender(ev), longest);
+	assert_int_equal(event_set_sender(ev, SPAN_NONE), 0);
+	assert_string_equal(event_sender(ev), "");
+	event_unref(copy);
+	event_unref(ev);
+	free(longest);
+	free(longer);
+}
+
 static void references_are_counted(void **state)
 {
 	struct pb_event *ev = event_new(span_str("x"), 0), *again = event_ref(ev);
@@ -285,6 +309,7 @@ int main(void)
 		cmocka_unit_test(values_stay_where_they_are),
 		cmocka_unit_test(copy_has_another_body),
 		cmocka_unit_test(size_counts_what_is_held),
+		cmocka_unit_test(who_sent_it_is_text_of_its_own),
 		cmocka_unit_test(references_are_counted),
 	};
 

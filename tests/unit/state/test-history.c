@@ -32,9 +32,10 @@ static bool tell(void *arg, const struct history_entry *e)
 	struct told *t = arg;
 	size_t len = strlen(t->text);
 	if (len < sizeof t->text - 300)
-		snprintf(t->text + len, sizeof t->text - len, "%d@%lld:%llu/%llu %.*s|%.*s|%.*s\n", (int)e->kind,
+		snprintf(t->text + len, sizeof t->text - len, "%d@%lld:%llu/%llu %.*s%s%.*s|%.*s|%.*s\n", (int)e->kind,
 			 (long long)(e->at_ms - WALL), (unsigned long long)e->seq, (unsigned long long)e->lane,
-			 (int)e->type.len, (const char *)e->type.data, (int)e->text.len,
+			 (int)e->type.len, (const char *)e->type.data, e->sender.len > 0 ? " of " : "",
+			 (int)e->sender.len, (const char *)e->sender.data, (int)e->text.len,
 			 (const char *)e->text.data, (int)e->response.len, (const char *)e->response.data);
 	if (e->seq > 0) {
 		t->first = t->first == 0 ? e->seq : t->first;
@@ -85,6 +86,10 @@ static void every_kind_is_read_as_it_was_written(void **state)
 		{ .kind = HISTORY_CONFIGURED, .at_ms = WALL },
 		{ .kind = HISTORY_ACCEPTED, .at_ms = WALL, .seq = 7, .id = 1, .type = span_str("a") },
 		{ .kind = HISTORY_FOUND, .at_ms = WALL + 2, .seq = 8, .id = 2, .type = span_str("b") },
+		{ .kind = HISTORY_ACCEPTED, .at_ms = WALL + 2, .seq = 9, .type = span_str("b"), .sender = span_str("::1") },
+		{ .kind = HISTORY_ACCEPTED, .at_ms = WALL + 2, .seq = 10, .type = span_str("b") },
+		{ .kind = HISTORY_ACCEPTED, .at_ms = WALL + 2, .seq = 11, .type = span_str("b:"), .sender = span_str(":1") },
+		{ .kind = HISTORY_ACCEPTED, .at_ms = WALL + 2, .seq = 12, .type = span_str("b"), .sender = span_str("::1") },
 		{ .kind = HISTORY_DELIVERED, .at_ms = WALL + 2, .seq = 7, .lane = 300, .text = span_str("fine") },
 		{ .kind = HISTORY_FAILED, .at_ms = WALL + 1, .seq = 8, .lane = 1, .text = span_str("no"),
 		  .response = span_str("busy") },
@@ -104,7 +109,8 @@ static void every_kind_is_read_as_it_was_written(void **state)
 	history_flush(h);
 	history_close(h);
 	struct told t = told();
-	assert_string_equal(t.text, "12@0:0/0 ||\n3@0:7/0 a||\n4@2:8/0 b||\n5@2:7/300 |fine|\n6@1:8/1 |no|busy\n"
+	assert_string_equal(t.text, "12@0:0/0 ||\n3@0:7/0 a||\n4@2:8/0 b||\n3@2:9/0 b of ::1||\n3@2:10/0 b||\n"
+			    "3@2:11/0 b: of :1||\n3@2:12/0 b of ::1||\n5@2:7/300 |fine|\n6@1:8/1 |no|busy\n"
 			    "7@3:9/2 ||\n8@3:9/2 |bad|\n9@3:9/2 ||\n10@3:9/2 ||\n"
 			    "11@3:18446744073709551615/4294967295 ||\n");
 }
@@ -382,7 +388,8 @@ static size_t example(unsigned char to[static 512])
 {
 	static const struct history_entry entries[] = {
 		{ .kind = HISTORY_TIME, .at_ms = WALL },
-		{ .kind = HISTORY_TYPE, .type_number = 1, .origin = 1, .type = { "a", 1 } },
+		{ .kind = HISTORY_TYPE, .type_number = 1, .origin = 1, .type = { "a", 1 },
+		  .sender = { "10.0.0.7", 8 } },
 		{ .kind = HISTORY_ACCEPTED, .id = UINT64_C(0xaf63dc4c8601ec8c), .seq = 7, .type_number = 1, .bytes = 300 },
 		{ .kind = HISTORY_FAILED, .id = UINT64_C(0xaf63dc4c8601ec8c), .seq = 7, .lane = 2, .attempt = 1,
 		  .parts = 1, .code = PB_REJECT, .took_us = 1500, .text = { "HTTP 404", 8 } },

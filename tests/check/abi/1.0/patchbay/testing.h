@@ -18,6 +18,13 @@
  *		assert_int_equal(pbt_free(host), 0);
  *	}
  *
+ * What a test of each kind calls, from beginning to end:
+ *
+ *	source	pbt_open() pbt_start() pbt_wait_stored() pbt_stored() pbt_stop() pbt_close()
+ *	filter	pbt_open() pbt_event() pbt_apply() pbt_passed() pbt_close()
+ *	sink	pbt_open() pbt_event() pbt_deliver() pbt_close(); or, for more than one at a time,
+ *		pbt_delivery() pbt_send() pbt_wait() pbt_answer() in place of pbt_deliver()
+ *
  * Build    cc test.c plugin.c $(pkg-config --cflags --libs patchbay-testing cmocka). Any
  *          test program will do, cmocka's or another. It exports the pb_ functions to
  *          a plugin that is loaded from its file.
@@ -58,6 +65,10 @@ struct pbt_host *pbt_new_file(const char *path);
  * this. A source that does not stop within PBT_LONG is misuse. */
 int pbt_free(struct pbt_host *) PBT_MUST;
 
+/* What the plugin says of itself: a copy, until pbt_free(), in which members that it does not
+ * have read as zero and a sink's max_batch is 1 at least. */
+const struct pb_plugin *pbt_plugin(const struct pbt_host *);
+
 /*** Sections. ***/
 
 /* Open one section, as it stands in a configuration: "[sink team]\nurl = %s\n". The text is a
@@ -76,7 +87,8 @@ void pbt_close(struct pbt_instance *);
 /* As SIGHUP does: a sink's reopen() at once, a source's within its next pb_wait(). */
 void pbt_reopen(struct pbt_instance *);
 
-/* Its host, and what the plugin's functions are given, to call pb_ functions or its own with. */
+/* Its host, and what the plugin's functions are given, to call with them what is [any] in
+ * plugin.h, or functions of the plugin's own. */
 struct pbt_host *pbt_host(struct pbt_instance *);
 struct pb_self *pbt_self(struct pbt_instance *);
 void *pbt_state(struct pbt_instance *);
@@ -114,8 +126,8 @@ struct pb_event *pbt_event(struct pbt_host *, const void *body, size_t len,
 
 /*** Sinks. ***/
 
-/* A delivery of an event, which becomes the delivery's. To free it before pbt_free() is for
- * those who make many; not while the plugin has it. */
+/* A delivery of an event, which becomes the delivery's, and is freed with it. To free it before
+ * pbt_free() is for those who make many; not while the plugin has it. */
 struct pb_delivery *pbt_delivery(struct pbt_instance *, struct pb_event *);
 void pbt_delivery_free(struct pb_delivery *);
 /* Which attempt it is, before it is sent; 1 unless set. */
@@ -145,7 +157,7 @@ struct pbt_answer {
 };
 /* The answer so far; its texts live as long as the delivery. [any] */
 struct pbt_answer pbt_answer(struct pb_delivery *);
-/* All of this for one event; no answer within PBT_LONG is misuse. */
+/* All of this for one event, which becomes the delivery's; no answer within PBT_LONG is misuse. */
 struct pbt_answer pbt_deliver(struct pbt_instance *, struct pb_event *);
 
 /*** Filters. ***/
@@ -177,7 +189,7 @@ size_t pbt_n_emitted(struct pbt_instance *);
 size_t pbt_n_stored(struct pbt_instance *);
 bool pbt_wait_emitted(struct pbt_instance *, size_t n, int64_t ms) PBT_MUST;
 bool pbt_wait_stored(struct pbt_instance *, size_t n, int64_t ms) PBT_MUST;
-/* The i-th that was stored. With `dedupe` in the section a repeat is not. */
+/* The i-th that was stored, below pbt_n_stored(). With `dedupe` in the section a repeat is not. */
 const struct pb_event *pbt_stored(struct pbt_instance *, size_t i);
 /* Wait until it sleeps in pb_wait() and nothing is there to wake it: it has done what there
  * was to do. *timeout (or NULL) is how long it means to, -1 without end. A source with a
@@ -200,6 +212,8 @@ bool pbt_wait_held(struct pbt_instance *, int64_t ms) PBT_MUST;
 
 /* The mark as committed last, until the next commit; false when there is none. */
 bool pbt_mark(struct pbt_instance *, const char *key, struct pb_span *value);
+/* How many there are. */
+size_t pbt_n_marks(struct pbt_instance *);
 /* Put one there for the source of that name, before it is opened. */
 void pbt_put_mark(struct pbt_host *, const char *source, const char *key, struct pb_span value);
 
@@ -207,7 +221,7 @@ void pbt_put_mark(struct pbt_host *, const char *source, const char *key, struct
 
 enum pbt_call {
 	PBT_EVENT_NEW,	/* pb_event_new(), pb_event_copy(): NULL, ENOMEM */
-	PBT_EVENT_SET,	/* pb_event_set(), …_set_body(), …_set_key(): -ENOMEM */
+	PBT_EVENT_SET,	/* pb_event_set(), …_set_body(), …_set_key(), …_set_sender(): -ENOMEM */
 	PBT_CLOUDEVENT,	/* -ENOMEM */
 	PBT_TEXT,	/* NULL */
 	PBT_RENDER,	/* NULL, *missing NULL */
@@ -215,10 +229,11 @@ enum pbt_call {
 	PBT_EMIT,	/* -ECANCELED: the source is asked to stop at this moment */
 	PBT_CALLS
 };
-/* Let the `nth` such call from now on fail, once, whoever makes it; 0: none, as after
- * pbt_new(). To try each there is, go on with n = 1, 2, … until pbt_calls() is below n. [any] */
+/* Let the `nth` such call from now on fail, once, whoever makes it in whatever host; 0: none, as
+ * after pbt_new(). To try each there is, go on with n = 1, 2, … until pbt_calls() is below n.
+ * [any] */
 void pbt_fail_at(enum pbt_call, unsigned nth);
-/* How many there were since. [any] */
+/* How many there were since pbt_fail_at(), or pbt_new(). [any] */
 unsigned pbt_calls(enum pbt_call);
 
 #endif
