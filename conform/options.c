@@ -203,7 +203,9 @@ static void must_say_why(struct check *c, const struct pb_option *o, const char 
 	if (strstr(said, "gave no reason") != NULL)
 		check_fail(c, "%s = %.60s: open() returned NULL without pb_error()", o->name, value);
 	for (const char *line = said; *line != '\0'; line = strchr(line, '\n') + 1) {
-		const char *text = strstr(line, "] ");
+		const char *text = strstr(line, "] "), *own = strstr(line, "]: ");
+		if (text == NULL && own != NULL)	/* at the section itself */
+			text = own + 1;
 		if (text == NULL || text[2] == '\n' || text[2] == '\0')
 			check_fail(c, "%s = %.60s: refused with no words", o->name, value);
 	}

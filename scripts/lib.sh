@@ -4,7 +4,7 @@
 packages_build="gcc make autoconf automake pkg-config libc6-dev libcurl4-openssl-dev
 	libmicrohttpd-dev liblmdb-dev libinih-dev libmsgpack-dev libjansson-dev libssl-dev
 	libcmocka-dev libseccomp-dev uthash-dev"
-packages_run="curl ca-certificates python3"
+packages_run="curl ca-certificates python3 tzdata"
 packages_syslog="rsyslog"
 packages_test="abigail-tools clang binutils python3-pytest nginx-light rsyslog logrotate openssl man-db mount
 	procps prometheus util-linux mosquitto mosquitto-clients libmosquitto-dev gdb valgrind

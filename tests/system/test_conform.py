@@ -93,6 +93,10 @@ def test_fifo(fifo):
            skipped=NO_SECRET | NO_CHECK | NO_REOPEN | NO_ANSWER | NO_MARK)
 
 
+def test_timer():
+    passes(PLUGINS / "timer.so", "every=10ms", skipped=NO_SECRET | NO_ANSWER | NO_MARK)
+
+
 ASK = """exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}; echo line >&3; read -r a <&3; test "$a" = yes'"""
 
 

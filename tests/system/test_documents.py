@@ -10,7 +10,8 @@ import pytest
 from harness import SLOW, wait_until
 
 TOP = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "doc/guide/exec.md", "doc/guide/operating.md", "doc/guide/sinks.md", "doc/man/patchbay.1.in"]
+DOCUMENTS = ["README.md", "doc/guide/exec.md", "doc/guide/operating.md", "doc/guide/sinks.md", "doc/guide/sources.md",
+             "doc/man/patchbay.1.in"]
 GUIDE = (TOP / "doc/guide/operating.md").read_text()
 CONFIG = """
 [source hooks]
