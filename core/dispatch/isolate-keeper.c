@@ -94,7 +94,7 @@ static bool take_all(struct keeper *k)
 static void receive(struct keeper *k, bool fill)
 {
 	pthread_mutex_lock(&k->lock);
-	long n = fill ? link_fill(&k->iso.link) : -EAGAIN;
+	long n = fill ? isolated_fill(&k->iso) : -EAGAIN;
 	bool ended = n == 0 || (n < 0 && n != -EAGAIN);
 	bool wrong = !ended && !take_all(k);
 	if (ended || wrong)
@@ -116,15 +116,15 @@ static void leave(struct keeper *k)
 
 static void turn(struct keeper *k)
 {
-	struct pollfd p[2] = { { .fd = k->iso.link.fd, .events = POLLIN }, { .fd = k->wake_fd, .events = POLLIN } };
+	struct pollfd p[2] = { { .events = POLLIN }, { .fd = k->wake_fd, .events = POLLIN } };
 	pthread_mutex_lock(&k->lock);
 	bool room = send_some(k);
 	leave(k);
-	room = room && send_some(k);
+	if (room)
+		send_some(k);
+	p[0].fd = isolated_fd(&k->iso);
 	pthread_mutex_unlock(&k->lock);
 	after(k);
-	if (!room)
-		p[0].events |= POLLOUT;
 	int64_t left = k->deadline > 0 ? k->deadline - isolated_now(&k->iso) : INT32_MAX;
 	if (left <= 0) {
 		pthread_mutex_lock(&k->lock);
@@ -137,7 +137,7 @@ static void turn(struct keeper *k)
 		return;
 	if (p[1].revents != 0)
 		clear_wake(k);
-	if ((p[0].revents & ~POLLOUT) != 0)
+	if (p[0].revents != 0)
 		receive(k, true);
 }
 

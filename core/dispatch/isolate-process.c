@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,7 +24,7 @@
 
 void isolated_init(struct isolated *i, struct pb_self *self)
 {
-	*i = (struct isolated){ .self = self, .pid = -1 };
+	*i = (struct isolated){ .self = self, .pid = -1, .end = -1, .watch = -1 };
 	i->link.fd = i->link.passed = -1;
 }
 
@@ -49,6 +51,50 @@ void isolated_text(struct pb_span from, char *to, size_t size)
 	if (len > 0)
 		memcpy(to, from.data, len);
 	to[len] = '\0';
+}
+
+/* Its socket, and its end. */
+
+static bool watch_fd(struct isolated *i, int op, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+	return epoll_ctl(i->watch, op, fd, &event) == 0;
+}
+
+/* Where the kernel has no pidfds (valgrind's has none), the socket's end alone tells. */
+static bool watch(struct isolated *i)
+{
+	i->end = pidfd_open(i->pid, 0);
+	i->watch = epoll_create1(EPOLL_CLOEXEC);
+	i->watched = EPOLLIN;
+	return i->watch >= 0 && watch_fd(i, EPOLL_CTL_ADD, i->link.fd, EPOLLIN) &&
+	       (i->end < 0 || watch_fd(i, EPOLL_CTL_ADD, i->end, EPOLLIN));
+}
+
+static void unwatch(struct isolated *i)
+{
+	if (i->end >= 0)
+		close(i->end);
+	if (i->watch >= 0)
+		close(i->watch);
+	i->end = i->watch = -1;
+}
+
+int isolated_fd(struct isolated *i)
+{
+	uint32_t wanted = EPOLLIN | (link_waiting(&i->link) > 0 ? (uint32_t)EPOLLOUT : 0);
+	if (wanted != i->watched && watch_fd(i, EPOLL_CTL_MOD, i->link.fd, wanted))
+		i->watched = wanted;
+	return i->watch;
+}
+
+long isolated_fill(struct isolated *i)
+{
+	long n = link_fill(&i->link);
+	if (n != -EAGAIN || !process_has_ended(i->pid))
+		return n;
+	n = link_fill(&i->link);	/* its last words */
+	return n == -EAGAIN ? 0 : n;
 }
 
 /* What it may ask at any time, and what it tells. */
@@ -206,6 +252,7 @@ static bool lose(struct isolated *i, const char *wrong)
 	i->up = false;
 	atomic_store(&i->self->pid, 0);
 	bool in_order = reap(i, wrong);
+	unwatch(i);
 	link_fini(&i->link);
 	i->pid = -1;
 	plan_next(i);
@@ -284,16 +331,14 @@ static const char *greet(struct isolated *i, bool (*cancelled)(const struct isol
 	if (say_hello(i) < 0)
 		return "could not be told its options";
 	for (;;) {
-		struct pollfd p = { .fd = i->link.fd, .events = POLLIN };
-		int failed = link_flush(&i->link);
-		if (failed == -EAGAIN)
-			p.events |= POLLOUT;
+		link_flush(&i->link);
+		struct pollfd p = { .fd = isolated_fd(i), .events = POLLIN };
 		if (isolated_now(i) > until)
 			return "did not open within isolate_start";
 		if (cancelled != NULL && cancelled(i))
 			return "was not waited for";
 		poll(&p, 1, SLICE_MS);
-		long n = (p.revents & ~POLLOUT) != 0 ? link_fill(&i->link) : -EAGAIN;
+		long n = p.revents != 0 ? isolated_fill(i) : -EAGAIN;
 		if (n == 0 || (n < 0 && n != -EAGAIN))
 			return "";
 		int got = n > 0 ? take_first(i, err) : 0;
@@ -329,7 +374,7 @@ bool isolated_start(struct isolated *i, bool (*cancelled)(const struct isolated 
 	}
 	i->starting = true;
 	i->leaving = false;
-	const char *wrong = greet(i, cancelled, err);
+	const char *wrong = watch(i) ? greet(i, cancelled, err) : "cannot be watched: too many open files";
 	i->starting = false;
 	i->up = wrong == NULL;
 	if (i->up) {

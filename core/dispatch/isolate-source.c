@@ -139,7 +139,7 @@ static void take_all(struct isolated_source *s)
 /* There is something to read; the end of the process is seen here. */
 static void receive(struct isolated_source *s)
 {
-	long n = link_fill(&s->iso.link);
+	long n = isolated_fill(&s->iso);
 	if (n == 0 || (n < 0 && n != -EAGAIN))
 		lost(s, NULL);
 	else
@@ -167,6 +167,7 @@ static void restart(struct isolated_source *s)
 		feed_wait(s->feed, -1, left);
 		return;
 	}
+	feed_commit(s->feed);		/* a receipt of what the last one said is not for the next */
 	error_init(&err);
 	if (isolated_start(&s->iso, is_stopping, &err)) {
 		note_state(s, true);
@@ -182,10 +183,9 @@ static void finish(struct isolated_source *s)
 	int64_t until = isolated_now(&s->iso) + isolated_ms(&s->iso, "isolate_stop"), left;
 	isolated_leave(&s->iso);
 	while (s->iso.up && (left = until - isolated_now(&s->iso)) > 0) {
-		struct pollfd p = { .fd = s->iso.link.fd, .events = POLLIN };
-		if (link_flush(&s->iso.link) == -EAGAIN)
-			p.events |= POLLOUT;
-		if (poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left) > 0 && (p.revents & ~POLLOUT) != 0)
+		link_flush(&s->iso.link);
+		struct pollfd p = { .fd = isolated_fd(&s->iso), .events = POLLIN };
+		if (poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left) > 0)
 			receive(s);
 		feed_commit(s->feed);
 	}
@@ -204,7 +204,7 @@ int isolate_source_run(void *state)
 			continue;
 		}
 		tell(s);
-		if (s->iso.up && feed_wait(s->feed, s->iso.link.fd, -1) == 1)
+		if (s->iso.up && feed_wait(s->feed, isolated_fd(&s->iso), -1) == 1)
 			receive(s);
 	}
 	if (s->iso.up)

@@ -33,6 +33,9 @@ struct isolated {
 	struct pb_self *self;
 	struct link link;
 	pid_t pid;
+	int end;			/* its pidfd, or -1 */
+	int watch;			/* epoll, of its end and the link; -1: there is no process */
+	uint32_t watched;		/* what the link is watched for */
 	bool up;			/* it is open, and its end not seen */
 	bool starting;			/* it may ask to listen */
 	bool leaving;			/* it was told to stop */
@@ -53,6 +56,10 @@ void isolated_fini(struct isolated *);
 /* Begin a process and wait until the plugin is open in it. `cancelled` (or NULL) says that nobody waits any more. False after error_add(): there is
  * none. The thread must outlive the process, which dies with it. */
 bool isolated_start(struct isolated *, bool (*cancelled)(const struct isolated *), struct pb_error *);
+/* Readable when there is something for isolated_fill(), or room for what waits to be sent: to be asked for before each wait. */
+int isolated_fd(struct isolated *);
+/* Read what it said, as link_fill() does; 0 also when it has ended, though another holds its end of the socket. */
+long isolated_fill(struct isolated *);
 /* What it says, as of link_next(): 1: a message that is not answered here, to be freed; 0: there is none; -1: it is nonsense. */
 int isolated_next(struct isolated *, struct message *);
 /* It is up no more: reap it, or end it first if `wrong` says what it did, and say so. When and why are in start_at and why. */

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -56,7 +57,7 @@ static const struct call denied[] = {
 };
 static const struct call starting[] = { CALL(execve), CALL(execveat) };
 /* Refused only with some arguments. */
-static const struct call partly[] = { CALL(kill), CALL(tgkill), CALL(clone), CALL(setrlimit), CALL(prlimit64) };
+static const struct call partly[] = { CALL(kill), CALL(tgkill), CALL(clone), CALL(ioctl), CALL(setrlimit), CALL(prlimit64) };
 
 int confine_begin(int64_t parent)
 {
@@ -149,12 +150,27 @@ static int deny_table(scmp_filter_ctx filter, uint32_t action, const struct call
 	return failed;
 }
 
-/* Signals are for itself, limits stay as they are, and a thread has no namespaces of its own. clone3() has its flags where no filter can look: glibc then
- * takes clone(). */
-static int deny_partly(scmp_filter_ctx filter)
+/* A thread has no namespaces of its own, and no terminal is typed at. clone3() has its flags where no filter can look: glibc, and who else
+ * starts threads, then takes clone(). */
+static int deny_by_value(scmp_filter_ctx filter, uint32_t action)
 {
 	static const unsigned long namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
 						CLONE_NEWNET | CLONE_NEWCGROUP;
+	static const unsigned long typing[] = { TIOCSTI, TIOCLINUX };
+	int failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	for (unsigned bit = 0; bit < 32 && failed == 0; bit++)
+		if ((namespaces & 1ul << bit) != 0)
+			failed = seccomp_rule_add(filter, action, SCMP_SYS(clone), 1,
+						  SCMP_A0(SCMP_CMP_MASKED_EQ, 1ul << bit, 1ul << bit));
+	for (size_t i = 0; i < N(typing) && failed == 0; i++)
+		failed = seccomp_rule_add(filter, action, SCMP_SYS(ioctl), 1,
+					  SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, typing[i]));
+	return failed;
+}
+
+/* Signals are for itself, and limits stay as they are. */
+static int deny_others(scmp_filter_ctx filter)
+{
 	uint64_t self = (uint64_t)getpid();
 	int failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_NE, self, 0));
 	if (failed == 0)
@@ -163,12 +179,6 @@ static int deny_partly(scmp_filter_ctx filter)
 		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_NE, 0, 0));
 	if (failed == 0)
 		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(setrlimit), 0);
-	if (failed == 0)
-		failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-	for (unsigned bit = 0; bit < 32 && failed == 0; bit++)
-		if ((namespaces & 1ul << bit) != 0)
-			failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(clone), 1,
-						  SCMP_A0(SCMP_CMP_MASKED_EQ, 1ul << bit, 1ul << bit));
 	return failed;
 }
 
@@ -178,13 +188,16 @@ int confine_calls(bool execs)
 	if (filter == NULL)
 		return -ENOMEM;
 	/* A program that it starts has not our handler: to be trapped would be its end. */
+	uint32_t action = execs ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP;
 	int failed = execs ? 0 : catch_refused();
 	if (failed == 0)
-		failed = deny_table(filter, execs ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP, denied, N(denied));
+		failed = deny_table(filter, action, denied, N(denied));
+	if (failed == 0)
+		failed = deny_by_value(filter, action);
 	if (failed == 0 && !execs)
 		failed = deny_table(filter, SCMP_ACT_TRAP, starting, N(starting));
 	if (failed == 0 && !execs)
-		failed = deny_partly(filter);
+		failed = deny_others(filter);
 	if (failed == 0)
 		failed = seccomp_load(filter);
 	seccomp_release(filter);

@@ -39,14 +39,24 @@ void link_fini(struct link *l)
 	l->at = l->out_at = 0;
 }
 
+static void keep_passed(struct link *l, int fd)
+{
+	if (l->passed >= 0)
+		close(l->passed);
+	l->passed = fd;
+}
+
+/* There may be more than one: what aligns the room for one is room for another. */
 static void take_passed(struct link *l, struct msghdr *msg)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		if (l->passed >= 0)
-			close(l->passed);
-		memcpy(&l->passed, CMSG_DATA(c), sizeof(int));
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+			int fd;
+			memcpy(&fd, (const char *)c + at, sizeof fd);
+			keep_passed(l, fd);
+		}
 	}
 }
 

@@ -314,6 +314,8 @@ static bool read_list(struct reader *r, enum shape shape, struct message_list *l
 		return false;
 	message_list_free(list);
 	uint64_t n = (uint64_t)item.number * (shape == SHAPE_MAP ? 2 : 1);
+	if (n > MESSAGE_LIST_MAX)
+		return false;
 	for (struct pb_span s; n > 0; n--) {
 		if (!read_span(r, &s))
 			return false;

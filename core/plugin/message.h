@@ -15,6 +15,7 @@
 #include "base/buf.h"
 
 #define MESSAGE_PROTOCOL 1
+#define MESSAGE_LIST_MAX (4u << 20)	/* of a list: an item takes a byte there, and more than ten here */
 #define MESSAGE_HEAD 4		/* bytes before each: its length, the most significant first */
 
 enum message_kind {

@@ -128,8 +128,14 @@ bool process_wait(pid_t pid, int64_t ms, int *status)
 
 void process_kill(pid_t pid)
 {
-	if (kill(-pid, SIGKILL) < 0)
-		kill(pid, SIGKILL);
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);	/* it may have gone to another group, and left somebody in this */
+}
+
+bool process_has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 && info.si_pid == pid;
 }
 
 void process_how(int status, char text[static PROCESS_HOW_SIZE])

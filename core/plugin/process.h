@@ -16,7 +16,9 @@ int process_start(const char *program, char *const argv[], const char *const var
 /* Wait up to `ms` for its end, and end what is left of its group. True: *status is as of waitpid(), and there is no such process any
  * more. [any, one at a time] */
 bool process_wait(pid_t, int64_t ms, int *status);
-/* SIGKILL to its group; process_wait() is still to come. [any] */
+/* It has ended, and is still to be waited for. [any] */
+bool process_has_ended(pid_t);
+/* SIGKILL to it and its group; process_wait() is still to come. [any] */
 void process_kill(pid_t);
 /* "was killed by SIGSEGV", "exited with status 3". */
 void process_how(int status, char text[static PROCESS_HOW_SIZE]);

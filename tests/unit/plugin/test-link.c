@@ -123,6 +123,37 @@ static void a_descriptor_comes_along(void **state)
 	close(fds[0]);
 }
 
+static int count_open(void)
+{
+	int n = 0;
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* One is wanted; the room for it holds two. */
+static void of_several_descriptors_one_is_kept(void **state)
+{
+	struct pair *p = *state;
+	char control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	struct iovec from = { (char[]){ 0 }, 1 };
+	struct msghdr msg = {
+		.msg_iov = &from, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control,
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int before = count_open(), two[] = { 0, 0 };
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof two);
+	memcpy(CMSG_DATA(c), two, sizeof two);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(sendmsg(p->a.fd, &msg, 0), 1);
+		assert_int_equal(link_fill(&p->b), 1);
+	}
+	assert_true(p->b.passed >= 0);
+	assert_int_equal(count_open(), before + 1);
+}
+
 static void what_is_too_long_or_no_message_is_refused(void **state)
 {
 	struct pair *p = *state;
@@ -154,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_batch_is_one_read), TEST(pieces_become_whole),
 		TEST(one_who_does_not_read_costs_no_more_than_is_added), TEST(a_descriptor_comes_along),
+		TEST(of_several_descriptors_one_is_kept),
 		TEST(what_is_too_long_or_no_message_is_refused), TEST(an_end_is_seen_behind_what_came),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

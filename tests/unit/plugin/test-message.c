@@ -121,6 +121,25 @@ static void what_is_unknown_is_passed_over_and_what_is_wrong_refused(void **stat
 }
 
 /* Whatever is done to a message, it is read or refused: a sanitizer, or valgrind, sees the rest. */
+/* A byte each, but sixteen where they are read. */
+static void a_list_has_its_end(void **state)
+{
+	static const char head[] = "\x81\xa6passed\x81\xa6" "events\xdd\0\x40\0\1";
+	size_t n = MESSAGE_LIST_MAX + 1, len = sizeof head - 1;
+	char *bytes = malloc(len + n);
+	struct message m;
+	(void)state;
+	memcpy(bytes, head, len);
+	memset(bytes + len, 0xc0, n);
+	assert_int_equal(message_read(span_of(bytes, len + n), &m), -EBADMSG);
+	message_free(&m);
+	bytes[len - 1] = 0;
+	assert_int_equal(message_read(span_of(bytes, len + n - 1), &m), 0);
+	assert_int_equal(m.events.n, n - 1);
+	message_free(&m);
+	free(bytes);
+}
+
 static void no_bytes_do_harm(void **state)
 {
 	struct buf b = BUF_INIT(1 << 20);
@@ -169,6 +188,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_all_widths_arrive),
 		cmocka_unit_test(lists_arrive_with_what_is_missing),
 		cmocka_unit_test(what_is_unknown_is_passed_over_and_what_is_wrong_refused),
+		cmocka_unit_test(a_list_has_its_end),
 		cmocka_unit_test(no_bytes_do_harm),
 		cmocka_unit_test(what_is_too_long_leaves_nothing_behind),
 	};

@@ -7,9 +7,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/sched.h>
 
 #include <cmocka.h>
 
@@ -111,6 +115,31 @@ static void one_that_lives_is_said_to(void **state)
 	close(fd);
 }
 
+/* It leaves its group, in which another stays. */
+static void one_that_leaves_its_group_is_ended(void **state)
+{
+	int ready[2], status;
+	char byte;
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		setpgid(0, 0);
+		if (fork() == 0)
+			pause();
+		if (setpgid(0, getpgid(getppid())) == 0 && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_false(process_has_ended(pid));
+	process_kill(pid);
+	assert_true(process_wait(pid, 60000, &status));
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void what_is_not_there_cannot_be_begun(void **state)
 {
 	char name[] = "nothing";
@@ -122,15 +151,20 @@ static void what_is_not_there_cannot_be_begun(void **state)
 }
 
 /* In a child, since it is for good. */
-static int confined(int (*deed)(void))
+static int confined_as(bool execs, int (*deed)(void))
 {
 	int status;
 	pid_t pid = fork();
 	if (pid == 0)
-		_exit(confine_begin(getppid()) < 0 || confine_limits(0, 20) < 0 || confine_calls(false) < 0 ? 99 : deed());
+		_exit(confine_begin(getppid()) < 0 || confine_limits(0, 20) < 0 || confine_calls(execs) < 0 ? 99 : deed());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int confined(int (*deed)(void))
+{
+	return confined_as(false, deed);
 }
 
 static int try_exec(void)
@@ -154,6 +188,21 @@ static int try_chroot(void)
 	return chroot("/") < 0 ? errno : 0;
 }
 
+static int try_clone3(void)
+{
+	return syscall(SYS_clone3, NULL, 0) < 0 ? errno : 0;
+}
+
+static int try_namespace(void)
+{
+	return syscall(SYS_clone, CLONE_NEWUTS, NULL, NULL, NULL, 0) < 0 ? errno : 0;
+}
+
+static int try_typing(void)
+{
+	return ioctl(-1, TIOCSTI, "x") < 0 ? errno : 0;
+}
+
 static int try_files(void)
 {
 	int n = 0;
@@ -170,6 +219,12 @@ static void calls_are_refused(void **state)
 	assert_int_equal(confined(try_chroot), EPERM);
 	assert_int_equal(confined(try_own_signal), 0);
 	assert_int_equal(confined(try_files), EMFILE);
+	for (int execs = 0; execs < 2; execs++) {
+		assert_int_equal(confined_as(execs, try_clone3), ENOSYS);
+		assert_int_equal(confined_as(execs, try_namespace), EPERM);
+		assert_int_equal(confined_as(execs, try_typing), EPERM);
+	}
+	assert_int_equal(confined_as(true, try_exec), 0);
 }
 
 int main(void)
@@ -179,6 +234,7 @@ int main(void)
 		cmocka_unit_test(it_has_its_socket_and_no_secret),
 		cmocka_unit_test(its_group_ends_with_it),
 		cmocka_unit_test(one_that_lives_is_said_to),
+		cmocka_unit_test(one_that_leaves_its_group_is_ended),
 		cmocka_unit_test(what_is_not_there_cannot_be_begun),
 		cmocka_unit_test(calls_are_refused),
 	};
