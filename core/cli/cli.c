@@ -94,10 +94,11 @@ static const struct cli_command commands[] = {
 	  "  --id ID            that event; then --since is not needed\n"
 	  "  --dry-run          only say how many there are\n",
 	  cli_replay },
-	{ "sink", "sink list | disable|enable|drain NAME", "list, disable, enable or drain sinks",
+	{ "sink", "sink list | disable|enable|drain|retry NAME", "list, disable, enable, drain or retry sinks",
 	  "  disable  give it nothing more; its events stay in the store, over restarts too\n"
 	  "  drain    deliver what is there and take nothing new, which stays in the store\n"
 	  "  enable   undo either\n"
+	  "  retry    try what waits for its next attempt now, and a receiver that is down\n"
 	  "  --reason TEXT  why it is disabled or drained, to be shown\n",
 	  cli_sink },
 	{ "status", "status [--ages | --prometheus]", "show how the running daemon is doing",

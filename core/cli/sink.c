@@ -1,4 +1,4 @@
-/* sink.c - `patchbay sink`: sinks listed, disabled, enabled, drained. */
+/* sink.c - `patchbay sink`: sinks listed, disabled, enabled, drained, tried now. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -79,16 +79,45 @@ static int run_set(const struct cli *cli, const char *mode, const char *reason)
 	return status;
 }
 
+static void print_retry(void *arg, const json_t *answer)
+{
+	uint64_t waiting = answer_count(answer, "waiting");
+	bool probe = json_is_true(json_object_get(answer, "probe"));
+	(void)arg;
+	printf("sink %s: ", answer_text(answer, "name"));
+	if (probe)
+		fputs("it is down, and is probed now; then ", stdout);
+	if (waiting == 0)
+		puts("no delivery waits for its next attempt");
+	else
+		printf("%llu waiting deliver%s tried%s\n", (unsigned long long)waiting, waiting == 1 ? "y is" : "ies are",
+		       probe ? "" : " now");
+}
+
+static int run_retry(const struct cli *cli)
+{
+	json_t *args = json_pack("{s:s}", "name", cli->argv[2]);
+	if (args == NULL)
+		return cli_usage(cli, "a name is UTF-8 text");
+	int status = cli_ask(cli, "sink-retry", args, cli->json ? answer_print : print_retry, NULL);
+	json_decref(args);
+	return status;
+}
+
+/* Without a mode it is tried now. */
 static const struct { const char *name, *mode; } deeds[] = {
-	{ "disable", "disabled" }, { "enable", "enabled" }, { "drain", "draining" },
+	{ "disable", "disabled" }, { "enable", "enabled" }, { "drain", "draining" }, { "retry", NULL },
 };
 
-static const char *mode_of(const char *deed)
+/* False: there is no such deed. */
+static bool find_mode(const char *deed, const char **mode)
 {
-	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++)
+	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+		*mode = deeds[i].mode;
 		if (strcmp(deeds[i].name, deed) == 0)
-			return deeds[i].mode;
-	return NULL;
+			return true;
+	}
+	return false;
 }
 
 static int wrong_deed(const struct cli *cli)
@@ -101,7 +130,7 @@ static int wrong_deed(const struct cli *cli)
 		suggest_offer(&near, deeds[i].name);
 	suggest_text(&near, hint);
 	return cli_usage(cli, "there is no `sink %s`%s", cli->argv[1], *hint != '\0' ? hint :
-			 ": list, disable, enable, drain");
+			 ": list, disable, enable, drain, retry");
 }
 
 int cli_sink(struct cli *cli)
@@ -112,16 +141,18 @@ int cli_sink(struct cli *cli)
 	if (status != CLI_OK)
 		return status;
 	if (cli->argc < 2)
-		return cli_usage(cli, "needs list, or disable, enable or drain and the NAME of one sink");
-	const char *deed = cli->argv[1], *mode = mode_of(deed);
+		return cli_usage(cli, "needs list, or disable, enable, drain or retry and the NAME of one sink");
+	const char *deed = cli->argv[1], *mode;
 	bool list = strcmp(deed, "list") == 0;
-	if (mode == NULL && !list)
+	if (!list && !find_mode(deed, &mode))
 		return wrong_deed(cli);
 	if (list && cli->argc > 2)
 		return cli_usage(cli, "list takes no NAME: it shows all");
 	if (!list && cli->argc != 3)
 		return cli_usage(cli, "%s needs the NAME of one sink", deed);
-	if (reason != NULL && (list || strcmp(deed, "enable") == 0))
+	if (reason != NULL && (list || mode == NULL || strcmp(deed, "enable") == 0))
 		return cli_usage(cli, "%s needs no --reason", deed);
-	return list ? run_list(cli) : run_set(cli, mode, reason);
+	if (list)
+		return run_list(cli);
+	return mode == NULL ? run_retry(cli) : run_set(cli, mode, reason);
 }

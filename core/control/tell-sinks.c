@@ -100,3 +100,22 @@ void verb_sink_set(struct verb_call *call)
 		verb_done(call, result);
 	}
 }
+
+void verb_sink_retry(struct verb_call *call)
+{
+	const char *name = argument(call, "name");
+	struct sink_retried did;
+	log_info("control: user %u asks: sink %.64s to be tried now", (unsigned)call->uid, name);
+	int result = dispatch_sink_retry(call->env->dispatch, name, &did);
+	if (result == 0) {
+		reply_line(call->out, json_pack("{s:s, s:s, s:o, s:b}", "type", "sink-retry", "name", name,
+					       "waiting", reply_count(did.waiting), "probe", (int)did.probe));
+		reply_end(call->out);
+	} else if (result == -ENOENT) {
+		verb_no_sink(call, name);
+	} else if (result == -ESHUTDOWN) {
+		reply_error(call->out, "failed", "sink %.64s is disabled: patchbay sink enable %.64s", name, name);
+	} else {
+		verb_done(call, result);
+	}
+}

@@ -30,6 +30,8 @@ void verb_metrics(struct verb_call *);
 /* "sinks": each of them. "sink-set": `name` gets the `mode` enabled, disabled or draining, for the `reason`. */
 void verb_sinks(struct verb_call *);
 void verb_sink_set(struct verb_call *);
+/* "sink-retry": what waits for the sink `name` is tried now. */
+void verb_sink_retry(struct verb_call *);
 /* Answers that there is no such sink, and which is the nearest. */
 void verb_no_sink(struct verb_call *, const char *name);
 /* "reload": asks for one, and answers with its `number`. "reload-result" of a `number`: {"type":"reload","done":…,"right":…}

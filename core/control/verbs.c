@@ -39,6 +39,7 @@ static const struct verb verbs[] = {
 	{ "reload-result", false, verb_reload_result },
 	{ "reopen", true, run_reopen },
 	{ "replay", false, verb_replay },
+	{ "sink-retry", false, verb_sink_retry },
 	{ "sink-set", false, verb_sink_set },
 	{ "sinks", false, verb_sinks },
 	{ "status", false, verb_status },

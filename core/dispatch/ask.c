@@ -102,3 +102,28 @@ int dispatch_sink_set(struct dispatch *d, const char *name, enum sink_mode mode,
 	int failed = inbox_call(&d->router.inbox, &sc.call);
 	return failed != 0 ? failed : sc.result;
 }
+
+struct retry_call {
+	struct inbox_call call;
+	struct router *router;
+	const char *name;
+	struct sink_retried *did;
+	int result;
+};
+
+static void retry_sink(struct inbox_call *call)
+{
+	struct retry_call *rc = (struct retry_call *)call;
+	struct router *r = rc->router;
+	rc->result = -ENOENT;
+	for (size_t i = 0; i < r->n_outlets && rc->result == -ENOENT; i++)
+		if (strcmp(r->outlets[i]->config->name, rc->name) == 0)
+			rc->result = sink_retry(r->outlets[i], rc->did);
+}
+
+int dispatch_sink_retry(struct dispatch *d, const char *name, struct sink_retried *did)
+{
+	struct retry_call rc = { .call.run = retry_sink, .router = &d->router, .name = name, .did = did };
+	int failed = inbox_call(&d->router.inbox, &rc.call);
+	return failed != 0 ? failed : rc.result;
+}

@@ -61,6 +61,13 @@ struct sink_status {
 };
 /* All sinks, in the order of the configuration; the list is the caller's to free(). 0 or -EAGAIN. */
 int dispatch_sinks(struct dispatch *, struct sink_status **list, size_t *n);
+/* What came of dispatch_sink_retry(). */
+struct sink_retried {
+	uint64_t waiting;	/* deliveries that waited for their next attempt */
+	bool probe;		/* the sink was down: one goes out, and the others if it works */
+};
+/* What waits for the sink is tried now. 0, -ENOENT, -ESHUTDOWN: it is disabled; -EAGAIN. [any] */
+int dispatch_sink_retry(struct dispatch *, const char *name, struct sink_retried *);
 /* Change a sink's mode. 0; -ENOENT: there is no such sink; -EALREADY: it is in that mode; -EAGAIN. */
 int dispatch_sink_set(struct dispatch *, const char *name, enum sink_mode, const char *why);
 

@@ -134,6 +134,36 @@ void lane_rewire(struct lane *lane, struct route *route, struct outlet *outlet)
 	router_pump(lane->router, outlet);
 }
 
+/* How many slots wait and have no row, less those that have one and are at work. */
+static uint64_t waiting_slots(const struct slot *first)
+{
+	uint64_t n = 0;
+	for (const struct slot *s = first; s != NULL; s = s->next) {
+		n += s->state == SLOT_WAITING && s->row_due_ms < 0;
+		n -= s->row_due_ms >= 0 && (s->state == SLOT_FILTERING || s->state == SLOT_READY || s->state == SLOT_FLYING);
+	}
+	return n;
+}
+
+uint64_t lane_waiting(const struct lane *lane)
+{
+	return lane->stragglers - lane->untaken + waiting_slots(lane->head) + waiting_slots(lane->loose_head);
+}
+
+void lane_hurry(struct lane *lane)
+{
+	struct router *r = lane->router;
+	for (struct slot *s = lane->head; s != NULL; s = s->next)
+		if (s->state == SLOT_WAITING && s->after > router_now(r))
+			s->after = router_now(r);
+	if (lane->stragglers > 0) {
+		lane->hurry_ms = router_wall(r);
+		lane->hurry_from = DUE_FIRST;
+		lane->next_due_ms = router_wall(r);
+	}
+	timer_sooner(&r->timers, &lane->timer, router_now(r));
+}
+
 static struct slot *slot_take(struct router *r)
 {
 	struct slot *slot = r->spare_slots;

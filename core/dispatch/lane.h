@@ -120,6 +120,8 @@ struct lane {
 	bool dirty;
 	int64_t next_due_ms;		/* engine wall clock: when stragglers' rows are to be looked at; TIMER_NEVER: none */
 	bool more_due;			/* rows are due that there was no room for */
+	int64_t hurry_ms;		/* wall clock: rows written before that need not be due; 0: they have to be … */
+	int64_t hurry_from;		/* … and of which due time on they are still to be looked at */
 	struct timer timer;		/* strict wait in place, stragglers due, or keys to serve */
 	char *order_by;			/* what makes the key: an attribute's name, or "data.FIELD"; NULL: there are none */
 	size_t max_keys;
@@ -147,6 +149,10 @@ void lane_free(struct lane *);
 void lane_free_spare(struct router *);
 /* Lead from the route to the outlet, from now on: both may be new. What waits in it goes on as the sink's order says. */
 void lane_rewire(struct lane *, struct route *, struct outlet *);
+/* What waits for its next attempt is tried now, as far as it can go out. */
+void lane_hurry(struct lane *);
+/* How many deliveries do? */
+uint64_t lane_waiting(const struct lane *);
 /* The sink's name. */
 const char *lane_sink(const struct lane *);
 /* It has one straggler's row more, or less. */

@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "base/span.h"
 #include "dispatch/alarms.h"
+#include "dispatch/ask.h"
 #include "dispatch/router.h"
 
 /* How long a sink fails before that is saved; after that at each doubling, or hour. */
@@ -126,6 +127,26 @@ static bool set(struct outlet *o, enum sink_mode mode, const char *why, enum pb_
 bool sink_set(struct outlet *o, enum sink_mode mode, const char *why)
 {
 	return set(o, mode, why, PB_INFO);
+}
+
+int sink_retry(struct outlet *o, struct sink_retried *did)
+{
+	struct router *r = o->router;
+	*did = (struct sink_retried){ 0 };
+	if (o->stand.mode == SINK_DISABLED)
+		return -ESHUTDOWN;
+	did->probe = o->breaker.state == BREAKER_OPEN;
+	if (did->probe) {
+		o->breaker.until = router_now(r);
+		breaker_expired(&o->breaker, router_now(r));
+		timer_clear(&r->timers, &o->timer);
+	}
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		did->waiting += lane_waiting(o->lanes[i]);
+		lane_hurry(o->lanes[i]);
+	}
+	router_pump(r, o);
+	return 0;
 }
 
 bool sink_takes(const struct outlet *o, uint64_t seq)

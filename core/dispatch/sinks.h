@@ -17,6 +17,7 @@
 struct lane;
 struct outlet;
 struct router;
+struct sink_retried;
 
 #define SINK_WHY_SIZE 256
 #define SINK_WORKS INT64_MAX	/* in failing_since */
@@ -37,6 +38,9 @@ struct sink_stand {
 int sink_restore(struct outlet *);
 /* An operator changes the mode: put its row. False when it is in that mode already. */
 bool sink_set(struct outlet *, enum sink_mode, const char *why);
+/* An operator says that the receiver is back: what waits for its next attempt is tried now, and one that is held as down is
+ * probed. 0, -ESHUTDOWN: it is disabled. */
+int sink_retry(struct outlet *, struct sink_retried *);
 /* Does the sink take events from `seq` on, as far as draining goes? */
 bool sink_takes(const struct outlet *, uint64_t seq);
 /* Draining, and nothing is left of what was there. */

@@ -25,6 +25,7 @@ struct due_list {
 	uint64_t seqs[AT_ONCE];
 	int64_t due[AT_ONCE];
 	size_t n, room;
+	bool early;			/* due or not */
 	int64_t next_ms;		/* when the first that is not taken is due */
 };
 
@@ -48,7 +49,7 @@ static bool collect(void *arg, int64_t due_ms, struct delivery_key key)
 	struct due_list *list = arg;
 	if (due_is_parked(due_ms))
 		return false;		/* no clock brings them back */
-	if (due_ms > list->now || list->n == list->room) {
+	if ((due_ms > list->now && !list->early) || list->n == list->room) {
 		list->next_ms = due_ms;
 		return false;
 	}
@@ -127,27 +128,80 @@ bool stragglers_bring_back(struct lane *lane, uint64_t seq, int64_t due_ms)
 	return failed == 0 || failed == -ENOENT || failed == -EBADMSG;
 }
 
+/* Was its row written since the lane was told to hurry? Then that was tried. */
+static bool is_newer(const struct lane *lane, uint64_t seq)
+{
+	struct straggler_row row;
+	struct buf hold = BUF_INIT(BUF_MAX);
+	bool newer = rows_get_straggler(lane->router->state, (struct delivery_key){ lane->number, seq }, &row, &hold) == 0 &&
+		     row.due_ms - row.wait_ms >= lane->hurry_ms;
+	buf_free(&hold);
+	return newer;
+}
+
+/* The rows at hand, which may be large together: as far as there is room. False: one of them is to be read again. */
+static bool bring_back_list(struct lane *lane, struct due_list *list, size_t *taken)
+{
+	bool all = true;
+	size_t i = 0;
+	*taken = 0;
+	for (; i < list->n && (lane->n_loose == 0 || lane->loose_bytes < BYTES_AT_ONCE); i++) {
+		if (list->due[i] > list->now && is_newer(lane, list->seqs[i]))
+			continue;
+		all = stragglers_bring_back(lane, list->seqs[i], list->due[i]) && all;
+		++*taken;
+	}
+	if (i < list->n)	/* the rest when there is room */
+		list->next_ms = list->due[i];
+	return all;
+}
+
+/* The same whether they are due or not, in their order, once; after that those that are due, as ever. */
+static void hurry(struct lane *lane, int64_t now)
+{
+	struct due_list list = {
+		.lane = lane, .now = now, .next_ms = TIMER_NEVER, .room = stragglers_have_room(lane), .early = true,
+	};
+	size_t taken;
+	if (list.room == 0) {
+		list.next_ms = lane->hurry_from;
+	} else if (rows_each_due(lane->router->state, lane->number, lane->hurry_from, collect, &list) == 0) {
+		bring_back_list(lane, &list, &taken);
+		if (taken == 0 && list.next_ms == lane->hurry_from)
+			list.next_ms++;		/* many of one time, all of them newer */
+	}
+	lane->more_due = list.next_ms != TIMER_NEVER;
+	if (lane->more_due)
+		lane->hurry_from = list.next_ms;
+	else
+		lane->hurry_ms = 0;
+	lane->next_due_ms = TIMER_NEVER;
+	stragglers_expect(lane, lane->more_due ? now + LOOK_AGAIN : now);
+}
+
 void stragglers_due(struct lane *lane)
 {
 	struct router *r = lane->router;
 	int64_t now = router_wall(r);
 	enum breaker_state state = lane->outlet->breaker.state;
+	if (state == BREAKER_DISABLED || state == BREAKER_OPEN)
+		lane->hurry_ms = 0;
 	if (lane->next_due_ms == TIMER_NEVER || state == BREAKER_DISABLED || state == BREAKER_OPEN)
 		return;		/* they are looked at when the sink is enabled, or to be probed */
 	if (lane->next_due_ms > now) {
 		stragglers_expect(lane, lane->next_due_ms);
 		return;
 	}
+	if (lane->hurry_ms != 0) {
+		hurry(lane, now);
+		return;
+	}
 	struct due_list list = {
 		.lane = lane, .now = now, .next_ms = TIMER_NEVER, .room = stragglers_have_room(lane),
 	};
+	size_t taken;
 	bool again = rows_each_due(r->state, lane->number, DUE_FIRST, collect, &list) < 0;
-	size_t i = 0;
-	for (; i < list.n && (lane->n_loose == 0 || lane->loose_bytes < BYTES_AT_ONCE); i++)
-		if (!stragglers_bring_back(lane, list.seqs[i], list.due[i]))
-			again = true;
-	if (i < list.n)		/* their bodies are large: the rest when there is room */
-		list.next_ms = list.due[i];
+	again = !bring_back_list(lane, &list, &taken) || again;
 	lane->next_due_ms = TIMER_NEVER;
 	lane->more_due = list.next_ms <= now;
 	if (again)

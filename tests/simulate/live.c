@@ -211,6 +211,11 @@ static void resend(struct life *life, unsigned which, unsigned lane)
 static void set_sink(struct life *life, unsigned which, enum sink_mode mode)
 {
 	struct router *r = &life->lab->d->router;
+	struct sink_retried did;
+	if (which < r->n_outlets && mode > SINK_DRAINING) {
+		sink_retry(r->outlets[which], &did);
+		return;
+	}
 	life->modes_known = false;
 	if (which < r->n_outlets)
 		sink_set(r->outlets[which], mode, "as the story goes");

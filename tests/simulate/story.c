@@ -32,7 +32,7 @@ static const struct {
 	[REPLAY] = { "replay", 15, 64, 5 },
 	[PURGE] = { "purge", 8, 64, 3 },
 	[RESEND] = { "replay --to", 15, 64, 9 },
-	[SINK] = { "sink", 10, 3, 3 },
+	[SINK] = { "sink", 13, 3, 4 },
 	[RELOAD] = { "reload", 6, STORY_CONFIGS, 2 },
 	[CHECKPOINT] = { "checkpoint", 2, 1, 1 },
 };

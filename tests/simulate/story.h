@@ -33,7 +33,7 @@ enum deed {
 	REPLAY,		/* a: which dead letter is the first, b: how many more */
 	PURGE,		/* likewise */
 	RESEND,		/* what was delivered, out of the journal; a: which event, from the last on, b: on which lane */
-	SINK,		/* a: which sink, b: its mode */
+	SINK,		/* a: which sink, b: its mode, or, 3, what waits for it is tried now */
 	RELOAD,		/* a: which configuration, b: 0: nobody waits until it is saved */
 	CHECKPOINT,	/* everything comes to rest and is saved: nothing delivered till then ever comes again */
 	DEEDS

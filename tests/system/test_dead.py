@@ -198,9 +198,11 @@ def test_disable_and_enable(engine):
 
 
 @pytest.mark.parametrize("args, said", [
-    ((), "needs list, or disable, enable or drain and the NAME of one sink"),
+    ((), "needs list, or disable, enable, drain or retry and the NAME of one sink"),
     (("disbale", "out"), "there is no `sink disbale`; did you mean disable?"),
-    (("x",), "there is no `sink x`: list, disable, enable, drain"),
+    (("x",), "there is no `sink x`: list, disable, enable, drain, retry"),
+    (("retry",), "retry needs the NAME of one sink"),
+    (("retry", "out", "--reason", "x"), "retry needs no --reason"),
     (("drain",), "drain needs the NAME of one sink"),
     (("list", "out"), "list takes no NAME: it shows all"),
     (("enable", "out", "--reason", "x"), "enable needs no --reason"),
@@ -269,3 +271,24 @@ def test_a_sink_that_fails_says_why(engine):
     run(bay, "sink", "enable", "out")
     bay.post(answer="ok")
     wait_until(lambda: row()["last_failure"] == "")
+
+
+def test_retry(engine):
+    bay = engine(HTTP + sink(options="retry = 1h, 1h\nbreaker_pause = 1h\nbreaker_max_pause = 1h") + sink("other", route="second"))
+    assert run(bay, "sink", "retry", "out").stdout == "sink out: no delivery waits for its next attempt\n"
+    bay.script("retry")
+    ids = [bay.post() for _ in range(3)]
+    bay.wait_lane(stragglers=3)
+    bay.script("ok")
+    assert run(bay, "sink", "retry", "out").stdout == "sink out: 3 waiting deliveries are tried now\n"
+    bay.wait_delivered(ids)
+    bay.daemon.wait_log("control: user %d asks: sink out to be tried now" % os.getuid())
+    bay.script("down")
+    last = bay.post()
+    wait_until(lambda: bay.row(type="instance", name="out")["state"] == "down")
+    bay.script("ok")
+    assert json.loads(run(bay, "sink", "retry", "out", "--json").stdout)["probe"]
+    bay.wait_delivered(ids + [last])
+    run(bay, "sink", "disable", "out")
+    assert "sink out is disabled: patchbay sink enable out" in run(bay, "sink", "retry", "out", expect=1).stderr
+    assert "there is no sink oter; did you mean other?" in run(bay, "sink", "retry", "oter", expect=1).stderr

@@ -1,7 +1,10 @@
 /* test-sinks.c - sinks disabled, enabled and drained, by hand or by themselves. */
 #include "unit/dispatch/lab.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "dispatch/ask.h"
 
 #define HEAD "[patchbay]\nstate = /nowhere\n[source in]\nplugin = drive\n"
 #define PLUGIN "[sink s0]\nplugin = script_async\n"
@@ -193,6 +196,85 @@ static void failing_over_a_restart(void **state)
 	assert_int_equal(outlet(lab)->stand.mode, SINK_ENABLED);
 }
 
+static struct sink_retried retry(struct lab *lab)
+{
+	struct sink_retried did;
+	assert_int_equal(sink_retry(outlet(lab), &did), 0);
+	return did;
+}
+
+static void what_waits_is_tried_at_once_when_asked(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, HEAD PLUGIN "retry = 1h, 1h, 1h\nbreaker_failures = 0\n[route r]\nto = s0\n");
+	lab_emit_some(lab, 600, "a", "retry");
+	lab_wait(lab, 5000);
+	assert_int_equal(lab_lane(lab, "r s0")->stragglers, 600);
+	lab->sinks[0].seen[0] = '\0';
+	struct sink_retried did = retry(lab);
+	assert_int_equal(did.waiting, 600);
+	assert_false(did.probe);
+	lab_wait(lab, 10000);
+	/* Each once, whatever it answers: the rest of its attempts keep their times. */
+	assert_int_equal(lab_lane(lab, "r s0")->retried, 1200);
+	assert_int_equal(lab_lane(lab, "r s0")->stragglers, 600);
+	lab->sinks[0].always = "ok";
+	retry(lab);
+	lab_wait(lab, 10000);
+	assert_int_equal(lab_lane(lab, "r s0")->delivered, 600);
+	assert_int_equal(lab_lane(lab, "r s0")->stragglers, 0);
+	assert_int_equal(retry(lab).waiting, 0);
+}
+
+static void one_that_waits_in_its_place_too(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, HEAD PLUGIN "order = strict\nretry = 1h, 1h\n[route r]\nto = s0\n");
+	lab_emit(lab, "a", "retry");
+	lab_emit(lab, "b", "ok");
+	lab_wait(lab, 5000);
+	lab->sinks[0].always = "ok";
+	assert_int_equal(retry(lab).waiting, 1);
+	lab_wait(lab, 100);
+	assert_string_equal(lab->sinks[0].seen, "a/1 a/2 b/1 ");
+}
+
+static void one_that_is_down_is_probed(void **state)
+{
+	struct lab *lab = *state;
+	lab_start(lab, HEAD PLUGIN "retry = 1h, 1h, 1h\nbreaker_pause = 30m\nbreaker_max_pause = 30m\n[route r]\nto = s0\n");
+	lab_emit(lab, "a", "retry");
+	lab_wait(lab, 2000);
+	lab_emit(lab, "b", "down");
+	lab_wait(lab, 60000);
+	assert_string_equal(sink_state_name(outlet(lab)), "down");
+	lab->sinks[0].seen[0] = '\0';
+	lab->sinks[0].always = "down";
+	assert_true(retry(lab).probe);
+	lab_wait(lab, 2000);
+	assert_string_equal(sink_state_name(outlet(lab)), "down");	/* so it says again: nothing else is burnt */
+	assert_int_equal(strlen(lab->sinks[0].seen), strlen("b/1 "));	/* one probe */
+	lab->sinks[0].always = "ok";
+	retry(lab);
+	lab_wait(lab, 5000);
+	assert_int_equal(lab_lane(lab, "r s0")->delivered, 2);
+	assert_string_equal(sink_state_name(outlet(lab)), "running");
+}
+
+static void a_disabled_one_is_not(void **state)
+{
+	struct lab *lab = *state;
+	struct sink_retried did;
+	lab_start(lab, RELAXED);
+	lab_emit(lab, "a", "retry");
+	lab_settle(lab);
+	set(lab, SINK_DISABLED);
+	assert_int_equal(sink_retry(outlet(lab), &did), -ESHUTDOWN);
+	lab->sinks[0].always = "ok";
+	lab_wait(lab, 1000);
+	assert_string_equal(lab->sinks[0].seen, "a/1 ");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, lab_setup, lab_teardown)
@@ -200,7 +282,8 @@ int main(void)
 		T(a_disabled_sink_keeps_its_backlog), T(disabled_over_crash_and_restart),
 		T(what_is_in_flight_is_answered), T(gone_is_gone_until_it_is_enabled),
 		T(draining_takes_nothing_new), T(draining_what_is_behind), T(nothing_but_failures),
-		T(failing_over_a_restart),
+		T(failing_over_a_restart), T(what_waits_is_tried_at_once_when_asked), T(one_that_waits_in_its_place_too),
+		T(one_that_is_down_is_probed), T(a_disabled_one_is_not),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
