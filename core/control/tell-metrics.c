@@ -197,7 +197,8 @@ static void tell_daemon(struct buf *out, const struct status *st)
 /* Each event or delivery that will go nowhere, under the one reason why. */
 static void tell_discards(struct buf *out, const struct status *st)
 {
-	uint64_t died[DEAD_REASONS] = { [DEAD_REMOVED] = st->removed }, filtered = 0, refused = 0;
+	uint64_t died[DEAD_REASONS], filtered = st->gone.filtered, refused = st->gone_refused;
+	memcpy(died, st->gone.died, sizeof died);
 	for (size_t i = 0; i < st->n_lanes; i++) {
 		filtered += st->lanes[i].filtered;
 		for (unsigned k = 0; k < DEAD_REASONS; k++)

@@ -501,6 +501,11 @@ static void *run(void *arg)
 	return NULL;
 }
 
+uint64_t feed_failures(const struct feed *f)
+{
+	return atomic_load(&f->refused) + atomic_load(&f->restarts);
+}
+
 void feed_inherit(struct feed *f, const struct feed *old)
 {
 	struct mark_entry *m, *next;

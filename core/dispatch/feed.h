@@ -100,6 +100,8 @@ struct feed {
 void feed_init(struct feed *, struct config_instance *, struct plugin_use *,
 	       const struct instance_env *, unsigned worker);
 void feed_fini(struct feed *);
+/* Events refused, and times that the source was started again. [any] */
+uint64_t feed_failures(const struct feed *);
 /* It goes on where `old` stopped: marks that are not in the state yet, what was counted. Neither has a thread. */
 void feed_inherit(struct feed *, const struct feed *old);
 /* It was stopped, and may be opened and started again. */

@@ -278,7 +278,7 @@ static void forget(struct lane *lane)
 	r->by_number[lane->number] = NULL;
 	if (lane->dead > 0)
 		note_removed(r, lane);
-	r->removed_dead += lane->leaving.moved;
+	counts_keep(&r->gone_counts, lane);
 	if (lane->leaving.moved > 0)
 		log_warn("'%s' (route and sink) has left the configuration: %llu deliveries that waited there are "
 			 "dead letters now (removed)", lane->title, (unsigned long long)lane->leaving.moved);

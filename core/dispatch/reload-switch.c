@@ -67,6 +67,7 @@ static struct lane *new_lane(struct router *r, struct route *route, struct outle
 	r->n_behind += !lane->live;
 	outlet_add_lane(o, lane);
 	take_back_letters(r, lane);
+	counts_return(&r->gone_counts, lane);
 	rules_change(lane, NULL, route->rule, r->next);
 	router_moved(lane);
 	return r->by_number[number] = lane;
@@ -171,6 +172,22 @@ static void retire_rest(struct reload *rl)
 			metric_set_hide(&rl->stages[i]->workers[k].self.metrics, false);
 }
 
+/* Nobody goes on with what it counted. */
+static bool is_last(const struct dispatch *d, const struct feed *old)
+{
+	for (size_t i = 0; i < d->n_feeds; i++)
+		if (d->feeds[i] == old || (d->feeds[i]->config->other == old->config && d->feeds[i]->self.worker == old->self.worker))
+			return false;
+	return true;
+}
+
+static void keep_refused(struct dispatch *d, struct feed *const *old, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_last(d, old[i]))
+			d->router.gone_refused += feed_failures(old[i]);
+}
+
 void reload_switch(struct inbox_call *call)
 {
 	struct reload *rl = (struct reload *)call;
@@ -190,6 +207,7 @@ void reload_switch(struct inbox_call *call)
 	d->n_feeds = rl->n_feeds;
 	rl->feeds = old;
 	rl->n_feeds = n;
+	keep_refused(d, old, n);
 	seen_watch_none(&d->router.seen);
 	for (size_t i = 0; i < d->n_feeds; i++) {
 		feed_watch(d->feeds[i], &d->router.seen);

@@ -65,6 +65,7 @@ void router_fini(struct router *r)
 	free(r->leaving);
 	free(r->by_number);
 	free(r->removed);
+	counts_free(&r->gone_counts);
 	free(r->outlets);
 	router_matches_free(r);
 	journal_cursor_close(r->journal, r->cursor);

@@ -12,6 +12,7 @@
 
 #include "dispatch/chain.h"
 #include "dispatch/commit.h"
+#include "dispatch/counts.h"
 #include "dispatch/dead.h"
 #include "dispatch/lane.h"
 #include "dispatch/outlet.h"
@@ -166,7 +167,8 @@ struct router {
 	struct timer dead_timer;	/* some sink may have too many */
 	struct inbox_call *callers;	/* they go on when what they did is on disk */
 	uint64_t unrouted, saves, lost;
-	uint64_t removed_dead;		/* stragglers of lanes that the configuration no longer has */
+	struct gone_counts gone_counts;	/* of lanes that the configuration no longer has */
+	uint64_t gone_refused;		/* of sources likewise: events refused */
 	uint64_t damaged;		/* blocks, as told last */
 	uint32_t alarms_origin;		/* the built-in source's number: nothing is told of its own events */
 	uint64_t in_flight;		/* deliveries out, all outlets */

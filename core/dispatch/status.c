@@ -45,7 +45,7 @@ static void add_feed(struct status *st, struct seen_keys *seen, struct feed *f)
 	last->events += atomic_load(&f->accepted);
 	last->duplicates += atomic_load(&f->repeated);
 	seen_count(seen, f->number, &last->keys, &last->forgotten);
-	last->failures += atomic_load(&f->refused) + atomic_load(&f->restarts);
+	last->failures += feed_failures(f);
 }
 
 static void add_stage(struct status *st, struct stage *stage)
@@ -110,7 +110,8 @@ static void collect_router(struct status *st, const struct dispatch *d)
 	st->share = r->share.now;
 	st->unrouted = r->unrouted;
 	st->lost = r->lost;
-	st->removed = r->removed_dead;
+	counts_gone(r, &st->gone);
+	st->gone_refused = r->gone_refused;
 	st->saves = r->saves;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/histogram.h"
 #include "config/config.h"
+#include "dispatch/counts.h"
 #include "state/history.h"
 #include "journal/journal.h"
 #include "state/rows.h"
@@ -66,7 +67,9 @@ struct status {
 	uint64_t max_size;	/* bytes that the store may have, 0: no limit */
 	uint64_t share;		/* bytes that a sink may have now that sets no quota: of rows, and of dead letters */
 	uint64_t state_bytes, state_damaged, saves;
-	uint64_t unrouted, lost, removed;	/* events; deliveries whose event, or whose lane, is gone */
+	uint64_t unrouted, lost;	/* events; deliveries whose event is gone */
+	struct lane_counts gone;	/* of lanes that the configuration no longer has, since the start */
+	uint64_t gone_refused;		/* of its sources likewise: failures */
 	uint64_t untold;	/* events about itself that found no room */
 	uint64_t inbox_bytes;	/* of committed events that wait for the router */
 	struct history_stat history;

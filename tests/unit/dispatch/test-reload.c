@@ -223,6 +223,58 @@ static void what_died_while_it_left_is_not_tried_when_it_comes_back(void **state
 	}
 }
 
+/* What was counted and is not configured any more. */
+static struct lane_counts gone(struct lab *lab)
+{
+	struct lane_counts c;
+	counts_gone(&lab->d->router, &c);
+	return c;
+}
+
+static void counters_do_not_go_back(void **state)
+{
+	struct lab *lab = *state;
+	static const char with[] = HEAD S0 S1 R0 "[route q]\nto = s1\n";
+	lab_start(lab, with);
+	lab_emit(lab, "a", "ok");
+	lab_emit(lab, "b", "reject");
+	lab_emit(lab, "c", "retry");
+	lab_wait(lab, 100);
+	assert_int_equal(gone(lab).died[DEAD_REJECTED], 0);
+	assert_true(lab_reload(lab, BASE));
+	assert_int_equal(gone(lab).died[DEAD_REJECTED], 1);	/* it leaves, and its straggler dies */
+	lab_wait(lab, 2000);
+	assert_int_equal(lab->d->router.n_leaving, 0);
+	assert_int_equal(gone(lab).died[DEAD_REJECTED], 1);
+	assert_int_equal(gone(lab).died[DEAD_REMOVED], 1);
+	assert_int_equal(gone(lab).delivered, 1);
+	assert_true(lab_reload(lab, with));
+	struct lane *lane = lab_lane(lab, "q s1");
+	assert_int_equal(lane->delivered, 1);
+	assert_int_equal(lane->died[DEAD_REMOVED], 1);
+	assert_int_equal(gone(lab).delivered + gone(lab).died[DEAD_REMOVED], 0);
+	/* A route that nobody had before has nothing of it. */
+	assert_true(lab_reload(lab, HEAD S0 S1 R0 "[route other]\nto = s1\n"));
+	lab_wait(lab, 2000);
+	assert_int_equal(lab_lane(lab, "other s1")->delivered, 0);
+	assert_int_equal(gone(lab).delivered, 1);
+}
+
+static void what_a_removed_source_refused_counts_on(void **state)
+{
+	struct lab *lab = *state;
+	struct router *r;
+	lab_start(lab, HEAD "[source other]\nplugin = drive\n" S0 R0);
+	r = &lab->d->router;
+	atomic_store(&lab->d->feeds[1]->refused, 3);
+	atomic_store(&lab->d->feeds[0]->refused, 2);
+	assert_true(lab_reload(lab, HEAD S0 R0));
+	assert_int_equal(r->gone_refused, 3);
+	assert_true(lab_reload(lab, HEAD "dedupe = 1h\n" S0 R0));
+	assert_int_equal(r->gone_refused, 3);
+	assert_int_equal(feed_failures(lab->d->feeds[0]), 2);
+}
+
 static void a_changed_sink_takes_over(void **state)
 {
 	struct lab *lab = *state;
@@ -493,7 +545,8 @@ int main(void)
 		T(a_lane_that_is_behind_takes_what_its_route_took), T(a_crash_right_after_keeps_the_barrier),
 		T(what_a_removed_lane_had_is_dead), T(what_leaves_and_is_delivered_is_not_dead),
 		T(a_lane_that_comes_back_while_it_leaves_goes_on),
-		T(what_died_while_it_left_is_not_tried_when_it_comes_back), T(a_changed_sink_takes_over),
+		T(what_died_while_it_left_is_not_tried_when_it_comes_back), T(counters_do_not_go_back),
+		T(what_a_removed_source_refused_counts_on), T(a_changed_sink_takes_over),
 		T(a_sink_keeps_its_stand_and_a_held_one_is_tried), T(one_that_has_a_file_to_itself_hands_it_over), T(order_may_change),
 		T(what_was_out_when_the_order_became_strict_is_not_repeated),
 		T(a_changed_filter_lets_its_jobs_end), T(a_filter_may_come_and_go), T(a_wrong_one_changes_nothing),
