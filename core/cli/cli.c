@@ -70,7 +70,7 @@ static const struct cli_command commands[] = {
 	  "  --limit DURATION   how long one rule may take (60s)\n"
 	  "  --stop-limit DURATION   how long a stop may take (10s)\n"
 	  "  --memory SIZE      how much a source may take while the store is full (32MiB)\n"
-	  "  --rounds N         how often it is opened and closed (1000)\n",
+	  "  --rounds N         how often it is opened and closed, at least 400 (1000)\n",
 	  cli_plugin_test },
 	{ "plugins", "plugins [NAME] [--core] [--man]", "list the plugins, or explain one",
 	  "  --core   explain the options that patchbay itself gives instead\n"

@@ -228,7 +228,7 @@ def a_kill_between_receipt_and_commit_loses_nothing(daemon, broker, output):
 
 def the_rules_of_all_plugins_are_kept(plugin, broker):
     feed = "mosquitto_pub -q 1 -p %(port)d -u fred -P secret -t alarm -m x" % broker.values
-    done = subprocess.run([os.environ["PATCHBAY"], "plugin-test", plugin, "--rounds", "100", "--feed", feed,
+    done = subprocess.run([os.environ["PATCHBAY"], "plugin-test", plugin, "--rounds", "400", "--feed", feed,
                            "target=127.0.0.1:%(port)d" % broker.values, "client_id=conform", "topics=alarm",
                            "username=fred", "password=secret"], timeout=5 * LIMIT, check=False,
                           stdout=subprocess.PIPE, text=True)
