@@ -133,7 +133,10 @@ static struct pbt_instance *need(struct check *c, struct pbt_instance *in, const
 
 struct pbt_instance *box_open(struct check *c, const char *name)
 {
-	return need(c, box_try(c, name, NULL, NULL, NULL), "the options given");
+	struct pbt_instance *in = box_try(c, name, NULL, NULL, NULL);
+	if (in == NULL && c->told->refused)
+		check_skip(c, "it does not open with the options given: see options.opens");
+	return need(c, in, "the options given");
 }
 
 struct pbt_instance *box_open_failing(struct check *c, const char *name, const struct given *also)

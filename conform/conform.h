@@ -77,6 +77,7 @@ struct told {
 	unsigned kinds;			/* that it offers */
 	char about[DOING_MAX];
 	bool accepted;			/* the host takes its descriptor */
+	bool refused;			/* it does not open with the options given, and options.opens has said why */
 	enum known events;		/* come of its source */
 	enum known delivers;		/* its sink */
 	char why_not[DOING_MAX];

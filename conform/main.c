@@ -191,6 +191,10 @@ static int check_all(const struct wanted *w)
 {
 	struct suite suite;
 	struct report report = { .suite = &suite };
+	if (access(w->file, R_OK) < 0) {
+		fprintf(stderr, "patchbay plugin-test: %s: %s\n", w->file, strerror(errno));
+		return STATUS_USAGE;
+	}
 	if (!suite_begin(&suite, w))
 		return STATUS_USAGE;
 	if (!w->json)

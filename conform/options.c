@@ -68,8 +68,12 @@ void options_opens(struct check *c)
 {
 	box_load(c);
 	struct pbt_instance *in = box_try(c, "test", NULL, NULL, NULL);
-	if (in == NULL)
-		check_fail(c, "it does not: %s", pbt_errors(c->host));
+	if (in == NULL) {
+		const char *errors = pbt_errors(c->host), *end = strchr(errors, '\n');
+		fputs(end == NULL ? "" : end + 1, stderr);	/* a reason is one line: here is the rest */
+		c->told->refused = true;
+		check_fail(c, "it does not: %s", errors);
+	}
 	box_close(c, in);
 	box_free(c, false);
 }

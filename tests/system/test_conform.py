@@ -240,6 +240,19 @@ def test_of_a_fault_in_the_table_the_rest_is_skipped(tmp_path):
 def test_of_a_plugin_that_does_not_open_the_rest_is_skipped(tmp_path):
     rows = bad(tmp_path, "sink", "refuses")
     assert set(all_of(rows, "fail")) == {"options.opens"}
+    assert rows["sink.delivers"] == ("skip", "it does not open with the options given: see options.opens")
+
+
+def test_of_options_that_are_wrong_each_is_told():
+    done = conform(TESTS / "conform/bad_sink.so", "fualt=none", "other=1", "--only", "options.opens")
+    assert "fualt: there is no such option; did you mean fault?" in done.stdout
+    assert "other: there is no such option" in done.stdout
+
+
+def test_a_file_that_is_not_there_is_said_in_one_line():
+    done = conform("/not/there.so")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "patchbay plugin-test: /not/there.so: No such file or directory\n"
 
 
 def test_the_report(tmp_path):
