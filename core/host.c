@@ -365,7 +365,7 @@ int host_run(void)
 	tell_metrics(h);
 	host_send(h, &ready);
 	if (!(h->self->kind == CONFIG_SOURCE ? host_source_start(h) : host_deliver_start(h)))
-		host_end("cannot start a thread");
+		host_end("cannot start a thread; isolate_memory may be too small for it");
 	serve(h);
 	close_section(h);
 	pthread_mutex_destroy(&h->sending);

@@ -13,6 +13,8 @@
 #include "config/own.h"
 #include "event/attributes.h"
 
+#define ISOLATE_MEMORY_LEAST (INT64_C(24) << 20)
+
 static void warn_unused(const struct config_instance *in, struct report *report)
 {
 	static const char *const why[CONFIG_KINDS] = {
@@ -77,6 +79,15 @@ static void warn_isolate(const struct config_instance *in, struct report *report
 		if (options_isset(in->options, names[i]))
 			report_warning(report, options_place(in->options, names[i]), in->title, names[i],
 				       "has no effect without isolate = process");
+}
+
+/* With less no thread can be started in it: mostly a number whose unit was forgotten. */
+static void check_isolate(const struct config_instance *in, struct report *report)
+{
+	int64_t memory = options_int(in->options, "isolate_memory");
+	if (memory > 0 && memory < ISOLATE_MEMORY_LEAST)
+		report_error(report, options_place(in->options, "isolate_memory"), in->title, "isolate_memory",
+			     "is too small for a process; expected 0, which is no limit, or at least 24MiB");
 }
 
 /* Waits that end after `expire` are never waited for. */
@@ -275,8 +286,10 @@ void config_check(const struct config *config, struct report *report)
 		warn_unused(in, report);
 		if (in->sound)
 			warn_alone(in, report);
-		if (in->sound)
+		if (in->sound) {
+			check_isolate(in, report);
 			warn_isolate(in, report);
+		}
 		if (in->kind == CONFIG_SINK && in->sound)
 			warn_expire(in, report);
 		if (in->kind == CONFIG_SINK && in->sound)

@@ -68,7 +68,8 @@ const struct pb_option config_route_table[] = {
 	  "Whether the plugin works in a process of its own (process), so that its crash is not the daemon's: it is started " \
 	  "again, and no event is lost." }, \
 	{ "isolate_memory", PB_SIZE, "1GiB", .min = 0, .max = INT64_MAX, .help = \
-	  "With isolate = process the most data, its threads' stacks included, that the process may have; 0 is no limit." }, \
+	  "With isolate = process the most data, its threads' stacks included, that the process may have: 24MiB or more; 0 is " \
+	  "no limit." }, \
 	{ "isolate_files", PB_INT, "0", .min = 0, .max = 100000000, .help = \
 	  "How many descriptors the process may have open; 0 is as many as the daemon." }, \
 	{ "isolate_environment", PB_LIST, "", .help = \

@@ -380,6 +380,8 @@ bool isolated_start(struct isolated *i, bool (*cancelled)(const struct isolated 
 	if (i->up) {
 		i->up_since = isolated_now(i);
 		atomic_store(&i->self->pid, i->pid);
+		if (cancelled != NULL)	/* not the first */
+			log_write(PB_INFO, i->self->title, "its process runs again (it is %d now)", i->pid);
 		return true;
 	}
 	lose(i, wrong);

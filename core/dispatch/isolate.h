@@ -53,8 +53,8 @@ struct isolated {
 /* Without a process, and the end, which needs that again. */
 void isolated_init(struct isolated *, struct pb_self *);
 void isolated_fini(struct isolated *);
-/* Begin a process and wait until the plugin is open in it. `cancelled` (or NULL) says that nobody waits any more. False after error_add(): there is
- * none. The thread must outlive the process, which dies with it. */
+/* Begin a process and wait until the plugin is open in it. `cancelled` says that nobody waits any more; NULL: it is
+ * the first. False after error_add(): there is none. The thread must outlive the process, which dies with it. */
 bool isolated_start(struct isolated *, bool (*cancelled)(const struct isolated *), struct pb_error *);
 /* Readable when there is something for isolated_fill(), or room for what waits to be sent: to be asked for before each wait. */
 int isolated_fd(struct isolated *);

@@ -38,7 +38,7 @@
 #define LIMITS								\
 	{ .name = "memory", .type = PB_SIZE, .value = "1GiB", .min = 0, .max = INT64_MAX, \
 	  .help = "The most data that each of its processes may have (RLIMIT_DATA: heap and private memory, not " \
-		  "what is only reserved); past it an allocation fails. 0 is no limit." }, \
+		  "what is only reserved); past it an allocation fails. 1MiB or more; 0 is no limit." }, \
 	{ .name = "cpu_time", .type = PB_DURATION, .value = "0", .min = 0, .max = INT64_C(3650) * 86400000, \
 	  .help = "Processor time after which a process of it gets SIGXCPU, in whole seconds (RLIMIT_CPU). 0 is no limit." }, \
 	{ .name = "open_files", .type = PB_INT, .value = "1024", .min = 16, .max = 1048576, \

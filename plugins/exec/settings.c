@@ -12,6 +12,7 @@
 #define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 #define PATH_LENGTH 4096
 #define GROUPS_MAX 1024
+#define MEMORY_LEAST (1 << 20)	/* bytes; with less it is mostly a unit that was forgotten */
 
 /* As getenv(3) names are, so that no name can hold what a shell would take for more. */
 static size_t name_length(const char *s)
@@ -49,6 +50,9 @@ void settings_check(struct pb_self *self, struct pb_error *err)
 		else if (has_name_before(list, i, len))
 			pb_error(err, "options", "%.*s twice", (int)len, list[i]);
 	}
+	int64_t memory = pb_int(self, "memory");
+	if (memory > 0 && memory < MEMORY_LEAST)
+		pb_error(err, "memory", "is too small for a program; expected 0, which is no limit, or at least 1MiB");
 	list = pb_list(self, "environment");
 	for (size_t i = 0; list[i] != NULL; i++) {
 		size_t len = name_length(list[i]);

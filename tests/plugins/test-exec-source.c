@@ -209,6 +209,8 @@ static void what_is_refused_at_a_start(void **state)
 		  "place 1\n" },
 		{ "", "options = a=1, a=2", ":5: [source s] options: a twice\n" },
 		{ "", "environment = A-B", ":5: [source s] environment: expected NAME or NAME=value at place 1\n" },
+		{ "", "memory = 512", ":5: [source s] memory: is too small for a program; expected 0, which is no limit, or "
+		  "at least 1MiB\n" },
 		{ "", "user = nobody-of-this-name", ":5: [source s] user: there is no user nobody-of-this-name\n" },
 		{ "", "directory = /no/such/folder", ":2: [source s] command: /no/such/folder: its directory: No such file or "
 		  "directory\n" },

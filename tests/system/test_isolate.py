@@ -96,6 +96,7 @@ def test_a_sink_that_crashes_is_started_again_and_gets_the_event(engine, deed, h
     assert pids(e, "sink", "out") != before
     assert restarts(e, "sink", "out") == 1
     e.daemon.wait_log(r"error \[sink out\] its process %s.* \(it was %d\); it is started again in 20ms" % (how, before[0]))
+    e.daemon.wait_log(r"info \[sink out\] its process runs again \(it is \d+ now\)")
     if deed == "memory":
         e.daemon.wait_log(r"no memory after 1?\d\d MiB")
     assert e.running()
