@@ -103,6 +103,12 @@ static void drop_key(struct round *r, const struct finding *f)
 	batch_del(&r->batch, f->table, f->key);
 }
 
+static void drop_stray(struct round *r, const struct finding *f)
+{
+	say(r, "remove a row in %s that is not one of two", state_table_name(f->table));
+	batch_del(&r->batch, f->table, f->key);
+}
+
 static void mend_delivery(struct round *r, const struct finding *f)
 {
 	struct delivery_key key;
@@ -319,6 +325,9 @@ static void mend(void *arg, const struct finding *f)
 	case WRONG_DUE:
 	case WRONG_NO_DUE:
 		mend_due(r, f);
+		break;
+	case WRONG_SEEN:
+		drop_stray(r, f);
 		break;
 	case WRONG_NO_JOURNAL:
 	case WRONG_NO_STATE:	/* a start makes them */

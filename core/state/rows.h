@@ -181,6 +181,17 @@ int rows_find_seen(struct state *, uint32_t source, const unsigned char hash[sta
 /* Each in order of source and event, from that on, until false. */
 int rows_each_seen(struct state *, uint32_t source, uint64_t from,
 		   bool (*each)(void *arg, const struct seen_row *), void *arg);
+/* A row of the table for which there is not the other one of its pair. */
+struct seen_stray {
+	struct pb_span key;
+	bool malformed;			/* nothing below is known */
+	bool by_hash;			/* the row is that; it lacks the one in order */
+	uint32_t source;
+	uint64_t seq;
+};
+/* Each of them, and each row, well paired or not, of an event from `end` on, which cannot be. All of the table is read, a page at a
+ * time. 0 or -errno. */
+int rows_each_stray_seen(struct state *, uint64_t end, void (*each)(void *arg, const struct seen_stray *), void *arg);
 /* The secret that keys are hashed with: it is made once. 0, -ENOENT, -errno */
 #define SEEN_SECRET 16
 void rows_put_secret(struct state_batch *, const unsigned char secret[static SEEN_SECRET]);

@@ -278,6 +278,8 @@ int64_t verify_run(struct inspect *in, const struct verify *to)
 			verify_lane(&p, &in->lanes[i]);
 		r = rows_each_kept(in->state, 0, verify_kept, &p);
 		verify_due(&p);
+		if (r == 0)
+			r = verify_seen(&p);
 	}
 	if (in->running)
 		inspect_forget_state(in);

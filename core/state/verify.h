@@ -3,7 +3,8 @@
  *
  * Every checksum, and the invariants of doc/architecture.md: (a) an event is in the journal or kept
  * until each of its lanes is past it and no row needs it; (b) a delivery is ahead of its watermark, or done, or a
- * straggler, or dead; (c) the counts in `kept` equal the rows; (d) `due` has one row a straggler.
+ * straggler, or dead; (c) the counts in `kept` equal the rows; (d) `due` has one row a straggler; (e) each key in `seen` has
+ * its row by hash and its row in order.
  */
 #ifndef STATE_VERIFY_H
 #define STATE_VERIFY_H
@@ -30,6 +31,7 @@ enum wrong {
 	WRONG_KEPT,		/* (c) `seq`: kept for another number of rows than there are: `rows` */
 	WRONG_DUE,		/* (d) `delivery`, `due_ms`: due, but no straggler, or at another time */
 	WRONG_NO_DUE,		/* (d) `delivery`, `due_ms`: a straggler that is not due */
+	WRONG_SEEN,		/* (e) `key`: a row in seen without the other one of its pair, or of no event */
 };
 
 struct finding {

@@ -10,7 +10,7 @@
 #include "state/rows.h"
 #include "state/verify.h"
 
-#define WRONGS (WRONG_NO_DUE + 1)
+#define WRONGS (WRONG_SEEN + 1)
 #define FIRST "journal/0000000000000001.seg"
 #define SECOND "journal/0000000000000002.seg"
 #define THIRD "journal/0000000000000003.seg"

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/span.h"
 #include "state/lock.h"
+#include "state/pack.h"
 #include "state/records.h"
 #include "state/repair.h"
 #include "unit/state/store-lab.h"
@@ -156,6 +157,67 @@ static void a_damaged_watermark_is_taken_from_the_journal(void **state)
 
 #define test(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 
+static struct seen_row seen(uint64_t seq)
+{
+	return (struct seen_row){ .source = 1, .seq = seq, .at_ms = 1000 + (int64_t)seq, .hash = { (unsigned char)seq, 7 },
+				  .id = span_str("an id") };
+}
+
+/* One of the pair, by what the other's key says. */
+static void drop_half(struct lab *lab, const char *kind, uint64_t seq)
+{
+	struct seen_row row = seen(seq);
+	struct pack_key key = { .len = 0 };
+	key_add(&key, span_str(kind));
+	key_u32(&key, row.source);
+	if (*kind == 'h')
+		key_add(&key, span_of(row.hash, SEEN_HASH));
+	key_u64(&key, *kind == 'h' ? ~seq : seq);
+	batch_del(&lab->batch, STATE_SEEN, key_span(&key));
+}
+
+static void keys_have_both_their_rows(void **state)
+{
+	struct lab *lab = *state;
+	for (uint64_t seq = 1; seq < 6; seq++) {
+		struct seen_row row = seen(seq);
+		rows_put_seen(&lab->batch, &row);
+	}
+	store_apply(lab);
+	assert_int_equal(store_look(lab), 0);
+	drop_half(lab, "h", 2);
+	drop_half(lab, "o", 4);
+	store_apply(lab);
+	store_expect(lab, WRONG_SEEN, 2);
+	assert_non_null(strstr(lab->texts, "(e) the key of event 2 of "));
+	assert_non_null(strstr(lab->texts, "a repeat of it is stored once more"));
+	assert_non_null(strstr(lab->texts, "(e) the key of event 4 of "));
+	store_expect_mended(lab, 2);
+	struct seen_row other = seen(1);
+	other.at_ms++;
+	other.seq = 70;		/* never accepted: both rows */
+	rows_put_seen(&lab->batch, &other);
+	batch_put(&lab->batch, STATE_SEEN, span_str("x"), span_str("y"));
+	store_apply(lab);
+	store_expect(lab, WRONG_SEEN, 3);
+	store_expect_mended(lab, 3);
+}
+
+static void many_keys_are_read_a_page_at_a_time(void **state)
+{
+	struct lab *lab = *state;
+	for (uint32_t source = 1; source < 1500; source++) {
+		struct seen_row row = seen(3);
+		row.source = source;
+		rows_put_seen(&lab->batch, &row);
+	}
+	store_apply(lab);
+	assert_int_equal(store_look(lab), 0);
+	drop_half(lab, "o", 3);
+	store_apply(lab);
+	store_expect(lab, WRONG_SEEN, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +228,8 @@ int main(void)
 		test(damaged_rows_are_made_again),
 		test(a_damaged_meta_row_is_made_again),
 		test(a_damaged_watermark_is_taken_from_the_journal),
+		test(keys_have_both_their_rows),
+		test(many_keys_are_read_a_page_at_a_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
