@@ -95,6 +95,9 @@ static const struct pb_option source_table[] = {
 	{ "dedupe_max", PB_INT, "1000000", .min = 1, .max = 100000000, .help =
 	  "How many ids and keys are remembered for `dedupe`, about 400 bytes of the state each; above it "
 	  "the oldest are forgotten." },
+	{ "max_marks", PB_INT, "65536", .min = 1, .max = 100000000, .help =
+	  "How many marks, its own positions, the source may set while the daemon runs, each held in memory; one more is "
+	  "refused with what belongs to it." },
 	ISOLATE,
 	{ 0 }
 };

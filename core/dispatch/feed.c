@@ -35,6 +35,7 @@ void feed_init(struct feed *f, struct config_instance *in, struct plugin_use *us
 		.config = in, .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .store = &engine_store,
 		.open.records = BUF_INIT(EMISSION_MAX), .closed.records = BUF_INIT(EMISSION_MAX),
 		.marks = BUF_INIT(EMISSION_MAX), .key = BUF_INIT(BUF_MAX),
+		.max_marks = in->builtin ? 0 : (size_t)options_int(in->options, "max_marks"),
 	};
 	atomic_init(&f->doing, "stopped");
 	atomic_init(&f->reason, "");
@@ -221,11 +222,47 @@ static bool mark_fits(const struct feed *f, const struct pb_mark *mark)
 	return false;
 }
 
+static size_t count_marks(const struct feed *f)
+{
+	return HASH_COUNT(f->marks_kept) + HASH_COUNT(f->staged);
+}
+
+/* Marks that were removed, of which the store has nothing either. */
+static void forget_removed(struct feed *f)
+{
+	struct mark_entry *m, *next;
+	struct buf stored = BUF_INIT(MARK_VALUE_MAX);
+	HASH_ITER(hh, f->marks_kept, m, next) {
+		if (m->value != NULL || f->store->restore(f, m->key, &stored) != -ENOENT)
+			continue;
+		HASH_DEL(f->marks_kept, m);
+		free(m);
+	}
+	buf_free(&stored);
+}
+
+/* All are in memory: as many as there are keys. `beside` others are to come before it. */
+static bool mark_has_room(struct feed *f, const struct pb_mark *mark, size_t beside)
+{
+	struct mark_entry *known, *staged;
+	if (count_marks(f) + beside < f->max_marks)
+		return true;
+	HASH_FIND_STR(f->marks_kept, mark->key, known);
+	HASH_FIND_STR(f->staged, mark->key, staged);
+	if (known != NULL || staged != NULL)
+		return true;
+	forget_removed(f);
+	if (count_marks(f) + beside < f->max_marks)
+		return true;
+	log_write(PB_ERROR, f->self.title, "has max_marks, %zu: one more is not stored, nor what belongs to it", f->max_marks);
+	return false;
+}
+
 void feed_take(struct feed *f, struct pb_event *const evs[], size_t n, const struct pb_mark marks[], size_t n_marks, void *token)
 {
 	bool fits = true;
 	for (size_t i = 0; i < n_marks && fits; i++)
-		fits = mark_fits(f, &marks[i]);
+		fits = mark_fits(f, &marks[i]) && mark_has_room(f, &marks[i], i);
 	bool packed = fits && pack(f, &f->open, evs, n);
 	add_unit(&f->open, evs, n, token, !packed);
 	for (size_t i = 0; i < n_marks && packed; i++)

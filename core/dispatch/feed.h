@@ -78,6 +78,7 @@ struct feed {
 	struct mark_entry *staged;	/* go with the next commit */
 	struct buf marks;		/* those, encoded */
 	struct mark_entry *marks_kept;	/* committed since the start */
+	size_t max_marks;		/* of both */
 	struct seen_keys *seen;		/* NULL: no `dedupe`, or not here */
 	bool told;			/* `store` says what repeats: each event has a claim, which it fills in */
 	int64_t dedupe_ms;

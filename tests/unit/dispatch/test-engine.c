@@ -421,6 +421,39 @@ static void marks_are_restored(void **state)
 	assert_int_equal(feed_restore(lab->d->feeds[0], "file", value, sizeof value), -ENOENT);
 }
 
+static void set_mark(struct feed *f, const char *key, struct pb_span value)
+{
+	struct pb_mark mark = { key, value };
+	assert_int_equal(feed_emit(f, NULL, 0, &mark, (void *)"m"), 0);
+	feed_commit(f);
+}
+
+/* They are in memory: what names ever new ones is refused, and what removes them goes on. */
+static void marks_have_their_limit(void **state)
+{
+	struct lab *lab = *state;
+	char value[16], key[16];
+	lab_start(lab, HEAD "max_marks = 3\n[sink s0]\nplugin = script\n[route r]\nfrom = in\nto = s0\n");
+	struct feed *f = lab->d->feeds[0];
+	for (int i = 0; i < 10; i++) {
+		snprintf(key, sizeof key, "%d", i);
+		set_mark(f, key, span_str("x"));
+		assert_int_equal(feed_restore(f, key, value, sizeof value), i < 3 ? 1 : -ENOENT);
+	}
+	assert_string_equal(lab->settled, "m:1 m:1 m:1 m:3 m:3 m:3 m:3 m:3 m:3 m:3 ");
+	lab->settled[0] = '\0';
+	set_mark(f, "2", span_str("yy"));	/* one that it has */
+	for (int i = 0; i < 10; i++) {
+		set_mark(f, i == 0 ? "1" : key, SPAN_NONE);
+		lab_wait(lab, 5000);
+		snprintf(key, sizeof key, "new %d", i);
+		set_mark(f, key, span_str("z"));
+		assert_int_equal(feed_restore(f, key, value, sizeof value), 1);
+	}
+	assert_int_equal(feed_restore(f, "2", value, sizeof value), 2);
+	assert_null(strchr(lab->settled, '3'));
+}
+
 static void routes_choose_by_type_and_source(void **state)
 {
 	struct lab *lab = *state;
@@ -513,7 +546,7 @@ int main(void)
 		T(it_tells_of_itself), T(alarms_do_not_cause_themselves), T(alarms_are_bounded),
 		T(removed_lanes_keep_their_events), T(many_pass_one_that_hangs),
 		T(segments_go_and_stragglers_stay), T(a_full_store_refuses_and_goes_on),
-		T(a_removed_lane_leaves_dead_letters), T(marks_are_restored),
+		T(a_removed_lane_leaves_dead_letters), T(marks_are_restored), T(marks_have_their_limit),
 		T(routes_choose_by_type_and_source), T(the_router_falls_behind_the_sources),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
