@@ -1,6 +1,7 @@
 """`patchbay trace ID`: where an event is, and what became of it."""
 
 import json
+import os
 import re
 
 from engine import HTTP, SUBMIT, engine, sink  # noqa: F401 (a fixture)
@@ -157,3 +158,33 @@ def test_without_a_history_what_is_stored_is_found(engine):
     assert state(bay, delivered) == "settled" and steps(bay, delivered) == []
     assert "no history is kept" in trace(bay, "nobody", expect=1)
     assert not (bay.folder / "state" / "history").exists()
+
+
+def test_who_sent_it(folder, patchbay):
+    from harness import curl
+    daemon = patchbay("""
+[patchbay]
+state = %(folder)s/state
+[source hooks]
+plugin = http
+listen = 127.0.0.1:0, unix:%(folder)s/hooks.sock
+[source apart]
+plugin = http
+listen = 127.0.0.1:0
+isolate = process
+[sink out]
+plugin = null
+[route all]
+to = out
+""" % {"folder": folder})
+    data = '{"event": "a"}'
+    by_socket = curl("http://x/", "--unix-socket", str(folder / "hooks.sock"), data=data).json()["id"]
+    by_address = curl(daemon.url("hooks"), "-H", "X-Forwarded-For: 203.0.113.9", data=data).json()["id"]
+    apart = curl(daemon.url("apart"), data=data).json()["id"]
+
+    def sender(event):
+        [found] = traced(daemon, event)["events"]
+        return found["sender"]
+
+    assert re.fullmatch(r"process \d+ of user %d" % os.getuid(), sender(by_socket))
+    assert sender(by_address) == sender(apart) == "127.0.0.1"
