@@ -11,6 +11,7 @@ import harness
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "plain: not in a build with sanitizers, of whose code it runs little that others do not")
     for name in ("PATCHBAY", "PATCHBAY_PLUGINS"):
         if name not in os.environ:
             raise pytest.UsageError("%s is not set: run `make check-system`" % name)
@@ -21,6 +22,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    if harness.SLOW > 1:
+        config.hook.pytest_deselected(items=[t for t in items if t.get_closest_marker("plain")])
+        items[:] = [t for t in items if not t.get_closest_marker("plain")]
     part, parts = map(int, config.getoption("--part").split("/"))
     config.hook.pytest_deselected(items=[t for i, t in enumerate(items) if i % parts != part - 1])
     items[:] = items[part - 1::parts]

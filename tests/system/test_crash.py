@@ -4,6 +4,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from harness import SLOW
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "crash"))
@@ -30,5 +32,6 @@ def test_progress_is_on_disk_with_the_next_block():
     crash.run(CYCLES // 4, seed(), calm=True)
 
 
+@pytest.mark.plain
 def test_a_kill_at_each_step_loses_nothing():
     steps.run(seed())

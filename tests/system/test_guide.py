@@ -5,7 +5,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from harness import SLOW
+
+pytestmark = pytest.mark.plain
 
 TOP = Path(__file__).parents[2]
 GUIDE = (TOP / "doc/plugins.md").read_text()

@@ -9,6 +9,8 @@ import pytest
 
 from harness import SLOW, tool
 
+pytestmark = pytest.mark.plain
+
 TOP = Path(__file__).parents[2]
 TEMPLATES = TOP / "etc/new-plugin"
 

@@ -1,10 +1,12 @@
 """What is delivered is kept (`keep`), and `patchbay replay` delivers it again."""
 
+import http.client
 import json
+from urllib.parse import urlsplit
 
 import pytest
 
-from harness import curl, objects, wait_until
+from harness import SLOW, curl, objects, wait_until
 
 CONFIG = """
 [patchbay]
@@ -82,8 +84,14 @@ def test_delivered_again_with_their_ids(serve):
 def test_many(serve):
     """More than a page, which is 1024."""
     daemon = serve("1GiB")
+    url = urlsplit(daemon.url("hooks"))
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=20 * SLOW)
     for _ in range(1200):
-        post(daemon, "other")
+        connection.request("POST", url.path, b'{"event":"other"}', {"content-type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 202
+    connection.close()
     wait_until(lambda: len(objects(daemon.all)) == 1200)
     told = json.loads(replay(daemon, "--to", "all", "--since", "1h", "--json").stdout)
     assert told["replayed"] == 1200
