@@ -1,5 +1,5 @@
 /* peer.c - the deeds, one a name. */
-#include "peer.h"
+#include "unit/dispatch/peer.h"
 
 #include <poll.h>
 #include <stdio.h>

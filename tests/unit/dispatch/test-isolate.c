@@ -30,7 +30,7 @@
 #include "dispatch/isolate.h"
 #include "dispatch/outlet.h"
 #include "event/event.h"
-#include "peer.h"
+#include "unit/dispatch/peer.h"
 
 #define BATCH 3
 #define ENOUGH_MS 20000		/* to say that something does not come */
