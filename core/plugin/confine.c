@@ -10,6 +10,7 @@
 #include "plugin/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <asm/sockios.h>
 #include <linux/sched.h>
 #include <seccomp.h>
 
@@ -57,7 +59,7 @@ static const struct call denied[] = {
 };
 static const struct call starting[] = { CALL(execve), CALL(execveat) };
 /* Refused only with some arguments. */
-static const struct call partly[] = { CALL(kill), CALL(tgkill), CALL(clone), CALL(ioctl), CALL(setrlimit), CALL(prlimit64) };
+static const struct call partly[] = { CALL(kill), CALL(tgkill), CALL(clone), CALL(ioctl), CALL(fcntl), CALL(setrlimit), CALL(prlimit64) };
 
 int confine_begin(int64_t parent)
 {
@@ -168,6 +170,21 @@ static int deny_by_value(scmp_filter_ctx filter, uint32_t action)
 	return failed;
 }
 
+/* Who owns a descriptor is sent any signal, SIGKILL too, when there is something to read. */
+static int deny_owners(scmp_filter_ctx filter)
+{
+	static const unsigned long ioctls[] = { FIOSETOWN, SIOCSPGRP };
+	static const unsigned long fcntls[] = { F_SETOWN, F_SETOWN_EX };
+	int failed = 0;
+	for (size_t i = 0; i < N(ioctls) && failed == 0; i++)
+		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(ioctl), 1,
+					  SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, ioctls[i]));
+	for (size_t i = 0; i < N(fcntls) && failed == 0; i++)
+		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(fcntl), 1,
+					  SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, fcntls[i]));
+	return failed;
+}
+
 /* Signals are for itself, and limits stay as they are. */
 static int deny_others(scmp_filter_ctx filter)
 {
@@ -179,7 +196,7 @@ static int deny_others(scmp_filter_ctx filter)
 		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(prlimit64), 1, SCMP_A2(SCMP_CMP_NE, 0, 0));
 	if (failed == 0)
 		failed = seccomp_rule_add(filter, SCMP_ACT_TRAP, SCMP_SYS(setrlimit), 0);
-	return failed;
+	return failed == 0 ? deny_owners(filter) : failed;
 }
 
 int confine_calls(bool execs)

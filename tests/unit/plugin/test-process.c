@@ -1,5 +1,6 @@
 /* test-process.c - a process is begun with nothing but its socket, and its end is told as it was. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -178,6 +179,11 @@ static int try_kill(void)
 	return kill(getppid(), 0) < 0 ? errno : 0;
 }
 
+static int try_owner(void)
+{
+	return fcntl(0, F_SETOWN, getppid()) < 0 ? errno : 0;
+}
+
 static int try_own_signal(void)
 {
 	return kill(getpid(), 0) < 0 ? errno : 0;
@@ -218,6 +224,7 @@ static void calls_are_refused(void **state)
 	assert_int_equal(confined(try_kill), EPERM);
 	assert_int_equal(confined(try_chroot), EPERM);
 	assert_int_equal(confined(try_own_signal), 0);
+	assert_int_equal(confined(try_owner), EPERM);
 	assert_int_equal(confined(try_files), EMFILE);
 	for (int execs = 0; execs < 2; execs++) {
 		assert_int_equal(confined_as(execs, try_clone3), ENOSYS);
