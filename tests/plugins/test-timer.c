@@ -248,11 +248,11 @@ static void what_the_store_refuses_is_made_again(void **state)
 static void without_memory_it_is_made_again(void **state)
 {
 	for (enum pbt_call call = PBT_EVENT_NEW; call <= PBT_RENDER; call++) {
+		if (call == PBT_CLOUDEVENT || call == PBT_TEXT)
+			continue;
 		struct pbt_instance *in = start(*state, "every = 10s");
 		size_t before = pbt_n_stored(in);
 		pbt_fail_at(call, 1);
-		if (call == PBT_CLOUDEVENT || call == PBT_TEXT)
-			continue;
 		pbt_advance(*state, 10000);
 		int result;
 		assert_true(pbt_wait_ended(in, PBT_LONG, &result));
