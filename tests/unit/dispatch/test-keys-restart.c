@@ -1,6 +1,7 @@
 /* test-keys-restart.c - order_by through crashes, restarts, and other configurations. */
 #include "unit/dispatch/keys-lab.h"
 
+#include "dispatch/counts.h"
 #include "dispatch/shed.h"
 
 static void a_crash_loses_no_order(void **state)
@@ -110,7 +111,9 @@ static void a_removed_lane_leaves_nothing_behind(void **state)
 	lab_stop(lab);
 	lab_start(lab, HEAD "[sink s1]\nplugin = script_async\n[route q]\nto = s1\n");
 	lab_wait(lab, 3000);
-	assert_int_equal(lab->d->router.removed_dead, 6);
+	struct lane_counts gone = { 0 };
+	counts_gone(&lab->d->router, &gone);
+	assert_int_equal(gone.died[DEAD_REMOVED], 6);
 	lab_stop(lab);
 	lab_start(lab, KEYED);
 	expect_rest(lab);
