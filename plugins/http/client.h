@@ -16,10 +16,6 @@ void client_notify(void *cls, struct MHD_Connection *, void **socket_context,
 		   enum MHD_ConnectionNotificationCode);
 /* The client of a connection; NULL if there was no memory for one. */
 struct client *client_of(struct MHD_Connection *);
-/* Who it is: "192.0.2.1:5", "[2001:db8::1]:5", "process 7 of user 0" at a Unix socket; NULL: nobody known. */
-void client_peer(const struct client *, char *text, size_t size);
-/* The same without the port, for all that the connection brings: "192.0.2.1", "[2001:db8::1]". */
-const char *client_sender(struct client *);
 /* Give it a whole `timeout` from now. */
 void client_touch(struct client *);
 

@@ -1,5 +1,5 @@
 /* refusal.c - requests that were answered with an error: counted by status, and logged. */
-#include "http/client.h"
+#include "http/peer.h"
 #include "http/refusal.h"
 #include "http/server.h"
 
@@ -44,7 +44,7 @@ void refusal_note(struct http *http, const struct client *client, unsigned statu
 		  const char *reason)
 {
 	char peer[96];
-	client_peer(client, peer, sizeof peer);
+	peer_text(client, peer, sizeof peer);
 	refusal_count(&http->refused, status);
 	if (status >= 500)
 		pb_log(http->self, PB_WARN, "could not take a request of %s: %u, %s", peer, status,

@@ -11,6 +11,7 @@
 #include "http/bearer.h"
 #include "http/client.h"
 #include "http/key.h"
+#include "http/peer.h"
 #include "http/request.h"
 #include "http/strict.h"
 
@@ -351,7 +352,7 @@ static int request_event(struct request *req, struct pb_event **made)
 	if (rc == 0 && req->http->dedupe)
 		rc = request_key(req, ev);
 	if (rc == 0) {
-		pb_event_set_sender(ev, client_sender(req->client));	/* without it it is an event too */
+		pb_event_set_sender(ev, peer_sender(req->client));	/* without it it is an event too */
 		*made = ev;
 	} else {
 		pb_event_free(ev);

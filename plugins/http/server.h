@@ -34,7 +34,7 @@ struct client {
 	int64_t deadline;	/* on the server's clock */
 	bool excess;		/* over max_connections: told to come back */
 	struct request *request;	/* under way, or NULL */
-	char sender[72];		/* client_sender()'s, once it was asked for */
+	char sender[72];		/* peer_sender()'s, once it was asked for */
 	TAILQ_ENTRY(client) entry;
 };
 
