@@ -32,6 +32,7 @@
 #include "state/rows.h"
 
 #define SEGMENTS_MIN 8	/* a journal at its limit has as many, so that some can go */
+#define LOOK_MS 50		/* between looks whether all is delivered, once all sources have ended */
 #define HISTORY_WAIT 1000	/* ms, at an end with somebody late */
 #define SPARE (1u << 20)	/* of the disk: what events do not get, so that they can still be settled */
 
@@ -241,24 +242,55 @@ static bool open_control(struct daemon *d)
 	return result == 0;
 }
 
-static void wait_for_stop(struct daemon *d)
+/* The next signal; 0: there was none, but it is time to look. */
+static int next_signal(struct daemon *d, enum dispatch_progress progress)
+{
+	static const struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
+	int got = progress == DISPATCH_ENDS ? sigtimedwait(&d->signals, NULL, &look) :
+		  sigwaitinfo(&d->signals, NULL);
+	return got < 0 ? 0 : got;
+}
+
+/* All sources have come to their end: the exit status says what became of what they brought. */
+static int told(enum dispatch_progress progress)
+{
+	switch (progress) {
+	case DISPATCH_RUNS:
+		return CLI_OK;
+	case DISPATCH_DELIVERED:
+		log_info("all sources have ended, and all is delivered: stopping");
+		return CLI_OK;
+	case DISPATCH_DIED:
+		log_info("all sources have ended, and not all is delivered, see patchbay dead: stopping");
+		return CLI_FAILED;
+	default:
+		log_info("all sources have ended; what is not delivered goes out at the next start");
+		return CLI_FAILED;
+	}
+}
+
+/* The exit status. */
+static int wait_for_stop(struct daemon *d)
 {
 	struct reloader rl = {
 		.cli = d->cli, .loader = d->loader, .config = &d->config, .dispatch = d->dispatch,
 		.reloads = &d->reloads,
 	};
-	for (;;) {
-		int got = sigwaitinfo(&d->signals, NULL);
+	enum dispatch_progress progress = DISPATCH_RUNS;
+	while (progress < DISPATCH_DELIVERED) {
+		int got = next_signal(d, progress);
 		if (got == SIGTERM || got == SIGINT) {
 			log_info("stopping (%s)", got == SIGINT ? "SIGINT" : "SIGTERM");
-			return;
+			return told(dispatch_progress(d->dispatch));
 		}
 		if (got == SIGHUP)
 			reloads_ask(&d->reloads);
 		while (reloads_begin(&d->reloads))
 			reload_run(&rl);
 		dispatch_bury(d->dispatch);
+		progress = dispatch_progress(d->dispatch);
 	}
+	return told(progress);
 }
 
 /* From here on a second SIGTERM or SIGINT ends at once. */
@@ -271,7 +303,7 @@ static void unblock_stop(void)
 	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
 }
 
-static int stop(struct daemon *d)
+static int stop(struct daemon *d, int status)
 {
 	notify("STOPPING=1");
 	unblock_stop();
@@ -283,11 +315,11 @@ static int stop(struct daemon *d)
 		/* Somebody is still inside a plugin: what it holds cannot be freed. All is on disk. */
 		history_sync(d->history, HISTORY_WAIT);
 		log_info("stopped; what was in flight is delivered again at the next start");
-		_exit(CLI_OK);
+		_exit(status);
 	}
 	log_flush();
 	log_info("stopped");
-	return CLI_OK;
+	return status;
 }
 
 static void close_all(struct daemon *d)
@@ -335,10 +367,11 @@ int daemon_run(struct cli *cli)
 	if (!open_store(&d) || !open_engine(&d) || !open_control(&d))
 		goto out;
 	say_ready(&d);
-	wait_for_stop(&d);
-	status = stop(&d);
+	status = stop(&d, wait_for_stop(&d));
+	close_all(&d);
+	return status;
 out:
-	if (status != CLI_OK && d.dispatch != NULL && !dispatch_stop(d.dispatch))
+	if (d.dispatch != NULL && !dispatch_stop(d.dispatch))
 		_exit(status);	/* somebody is still inside a plugin */
 	close_all(&d);
 	return status;

@@ -22,7 +22,9 @@
 
 static const struct cli_command commands[] = {
 	{ "run", "run", "run the daemon in the foreground",
-	  "Logs to standard error; SIGTERM stops it, SIGHUP is `patchbay reload`.\n",
+	  "Logs to standard error; SIGTERM stops it, SIGHUP is `patchbay reload`. When all sources have come\n"
+	  "to their end (`program | patchbay run`, with the source stdin), it ends once all is delivered, or,\n"
+	  "with exit status 1, a dead letter.\n",
 	  NULL },
 	{ "check", "check", "check the configuration",
 	  "Prints every error and warning; nothing when all is right. Opens and changes nothing. Warns if\n"

@@ -38,6 +38,8 @@ struct feed **build_feeds(struct dispatch *d, struct config_instance *in, struct
 		f->dedupe_ms = options_int(in->options, "dedupe");
 		f->seen = f->dedupe_ms > 0 ? &d->router.seen : NULL;
 		f->alarms = &d->alarms;
+		f->wake = d->env.wake;
+		f->wake_arg = d->env.wake_arg;
 	}
 	in->live = feeds[0];
 	return feeds;

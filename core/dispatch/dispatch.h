@@ -35,7 +35,8 @@ struct dispatch_env {
 	size_t memory;			/* bytes of committed events kept for the router */
 	struct ending ending;		/* of the process, on an I/O error */
 	int64_t shutdown_ms;		/* what is in flight at a stop gets this long */
-	/* Optional: something that an earlier configuration left behind has ended: call dispatch_bury(). [the router's thread] */
+	/* Optional: something that an earlier configuration left behind has ended, or a source has come to its end: call
+	 * dispatch_bury() and dispatch_progress(). [the router's thread, or a source's] */
 	void (*wake)(void *arg);
 	void *wake_arg;
 	/* Where there is no router's thread: run the call, and return when it is done. NULL: inbox_call(). */
@@ -58,6 +59,14 @@ bool dispatch_stop(struct dispatch *);
 void dispatch_free(struct dispatch *);
 /* A reload took effect, or was refused. [any] */
 void dispatch_note_reload(struct dispatch *, bool right);
+enum dispatch_progress {
+	DISPATCH_RUNS,		/* some source may still bring something */
+	DISPATCH_ENDS,		/* none will, and not all of what they brought is delivered yet */
+	DISPATCH_DELIVERED,	/* all is, or was filtered */
+	DISPATCH_DIED		/* none is on its way, but this run has had dead letters, or something could not be stored */
+};
+/* How far an engine is whose sources come to an end by themselves. Main thread. */
+enum dispatch_progress dispatch_progress(struct dispatch *);
 /* Close and free what earlier configurations left behind and has ended. Main thread. */
 void dispatch_bury(struct dispatch *);
 /* What dispatch_status(), dispatch_ages() and dispatch_sinks() tell points into the configuration: whoever reads it holds this

@@ -512,6 +512,16 @@ static bool pause_for(struct feed *f, int64_t ms)
 	return !atomic_load(&f->stopping);
 }
 
+/* There is no more of it. */
+static void end(struct feed *f)
+{
+	log_write(PB_INFO, f->self.title, "has come to its end");
+	atomic_store(&f->doing, "ended");
+	atomic_store(&f->ended, true);
+	if (f->wake != NULL)
+		f->wake(f->wake_arg);
+}
+
 static void *run(void *arg)
 {
 	struct feed *f = arg;
@@ -523,6 +533,10 @@ static void *run(void *arg)
 		feed_commit(f);
 		if (atomic_load(&f->stopping))
 			break;
+		if (failed == PB_DONE) {
+			end(f);
+			return NULL;
+		}
 		if (clock_mono(f->self.env->clock) - began > RESTART_LONGEST)
 			pause = RESTART_FIRST;
 		log_write(PB_ERROR, f->self.title, "stopped by itself (%d); again in %lld s", failed,
@@ -559,6 +573,7 @@ void feed_rewind(struct feed *f)
 {
 	atomic_store(&f->stopping, false);
 	f->stop_seen = false;
+	atomic_store(&f->ended, false);
 }
 
 int feed_start(struct feed *f)

@@ -88,7 +88,10 @@ struct feed {
 	struct commit_entry entry;	/* our place in a group commit */
 	int wake_fd;
 	_Atomic bool stopping, reopen;
-	_Atomic(const char *) doing;	/* "running", "full" (waits for room), "paused" (stopped by itself), "stopped" */
+	_Atomic bool ended;		/* run() said PB_DONE, and all of it is committed */
+	void (*wake)(void *arg);	/* told of that, from the feed's thread; NULL: nobody is */
+	void *wake_arg;
+	_Atomic(const char *) doing;	/* "running", "full" (waits for room), "paused" (stopped by itself), "ended", "stopped" */
 	_Atomic(const char *) reason;	/* the last failure, "" */
 	_Atomic uint64_t restarts;
 	bool stop_seen;			/* pb_wait() has said so once */

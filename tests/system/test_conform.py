@@ -93,6 +93,13 @@ def test_fifo(fifo):
            skipped=NO_SECRET | NO_CHECK | NO_REOPEN | NO_ANSWER | NO_MARK)
 
 
+def test_stdin(fifo):
+    held = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)      # so that it has no end
+    passes(PLUGINS / "stdin.so", "path=%s" % fifo, "--feed", "printf 'one\\ntwo\\n' >{path}",
+           skipped=NO_SECRET | NO_REOPEN | NO_ANSWER | NO_MARK)
+    os.close(held)
+
+
 def test_timer():
     passes(PLUGINS / "timer.so", "every=10ms", skipped=NO_SECRET | NO_ANSWER | NO_MARK)
 
