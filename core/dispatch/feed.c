@@ -1,8 +1,7 @@
-/* feed.c - a source's thread. */
+/* feed.c - what a source emits, and what becomes of it. */
 #include "dispatch/feed.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,6 @@
 #include "base/memory.h"
 #include "base/span.h"
 #include "base/step.h"
-#include "base/thread.h"
 #include "event/codec.h"
 #include "state/records.h"
 #include "state/rows.h"
@@ -23,8 +21,6 @@
 /* Bytes of one commit: what a block takes, less the lanes' watermarks that go with it. */
 #define EMISSION_MAX (((size_t)1 << 30) - (16u << 20))
 #define ROOM_WAIT 1000			/* ms between looks for room, beside being told */
-#define RESTART_FIRST 1000
-#define RESTART_LONGEST 60000
 
 static const struct feed_store engine_store;
 
@@ -451,42 +447,6 @@ int feed_commit(struct feed *f)
 	return not_now(result) && !f->self.plugin->source->may_refuse ? -ECANCELED : 0;
 }
 
-static void clear_wake(struct feed *f)
-{
-	uint64_t n;
-	while (read(f->wake_fd, &n, sizeof n) < 0 && errno == EINTR)
-		;
-	if (atomic_exchange(&f->reopen, false) && f->self.plugin->source->reopen != NULL)
-		f->self.plugin->source->reopen(f->self.state);
-}
-
-static int sleep_on(struct feed *f, int fd, int64_t timeout)
-{
-	struct pollfd fds[2] = { { .fd = f->wake_fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
-	int ms = timeout < 0 ? -1 : timeout > INT32_MAX ? INT32_MAX : (int)timeout;
-	int n = poll(fds, 2, ms);
-	if (n > 0 && fds[0].revents != 0)
-		clear_wake(f);
-	if (atomic_load(&f->stopping))
-		return 0;
-	if (n > 0 && (fds[1].revents & POLLNVAL) != 0)
-		return -EBADF;
-	return n > 0 && fds[1].revents != 0;
-}
-
-int feed_wait(struct feed *f, int fd, int64_t timeout)
-{
-	bool settles = f->open.n_units > 0;
-	feed_commit(f);
-	if (!atomic_load(&f->stopping))
-		return settles ? 0 : sleep_on(f, fd, timeout);
-	clear_wake(f);
-	if (f->stop_seen)
-		return -ECANCELED;
-	f->stop_seen = true;
-	return 0;
-}
-
 int feed_restore(struct feed *f, const char *key, void *value, size_t size)
 {
 	struct mark_entry *m;
@@ -501,55 +461,6 @@ int feed_restore(struct feed *f, const char *key, void *value, size_t size)
 	int len = (int)stored.len;
 	buf_free(&stored);
 	return failed < 0 ? failed : len;
-}
-
-/* Sleep between two calls of run(); false when stopping. */
-static bool pause_for(struct feed *f, int64_t ms)
-{
-	int64_t until = clock_mono(f->self.env->clock) + ms, left;
-	while (!atomic_load(&f->stopping) && (left = until - clock_mono(f->self.env->clock)) > 0)
-		sleep_on(f, -1, left);
-	return !atomic_load(&f->stopping);
-}
-
-/* There is no more of it. */
-static void end(struct feed *f)
-{
-	log_write(PB_INFO, f->self.title, "has come to its end");
-	atomic_store(&f->doing, "ended");
-	atomic_store(&f->ended, true);
-	if (f->wake != NULL)
-		f->wake(f->wake_arg);
-}
-
-static void *run(void *arg)
-{
-	struct feed *f = arg;
-	int64_t pause = RESTART_FIRST;
-	for (;;) {
-		atomic_store(&f->doing, "running");
-		int64_t began = clock_mono(f->self.env->clock);
-		int failed = f->self.plugin->source->run(f->self.state);
-		feed_commit(f);
-		if (atomic_load(&f->stopping))
-			break;
-		if (failed == PB_DONE) {
-			end(f);
-			return NULL;
-		}
-		if (clock_mono(f->self.env->clock) - began > RESTART_LONGEST)
-			pause = RESTART_FIRST;
-		log_write(PB_ERROR, f->self.title, "stopped by itself (%d); again in %lld s", failed,
-			  (long long)(pause / 1000));
-		atomic_store(&f->reason, "it stopped by itself, see the log");
-		atomic_fetch_add(&f->restarts, 1);
-		atomic_store(&f->doing, "paused");
-		if (!pause_for(f, pause))
-			break;
-		pause = pause * 2 > RESTART_LONGEST ? RESTART_LONGEST : pause * 2;
-	}
-	atomic_store(&f->doing, "stopped");
-	return NULL;
 }
 
 uint64_t feed_failures(const struct feed *f)
@@ -567,39 +478,4 @@ void feed_inherit(struct feed *f, const struct feed *old)
 	atomic_fetch_add(&f->repeated, atomic_load(&old->repeated));
 	atomic_fetch_add(&f->restarts, atomic_load(&old->restarts));
 	atomic_fetch_add(&f->self.restarts, atomic_load(&old->self.restarts));
-}
-
-void feed_rewind(struct feed *f)
-{
-	atomic_store(&f->stopping, false);
-	f->stop_seen = false;
-	atomic_store(&f->ended, false);
-}
-
-int feed_start(struct feed *f)
-{
-	if (f->wake_fd < 0)
-		return -EMFILE;
-	int failed = thread_start(&f->thread, f->self.name, run, f);
-	f->started = failed == 0;
-	return failed;
-}
-
-static void wake(struct feed *f)
-{
-	uint64_t one = 1;
-	while (write(f->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
-		;
-}
-
-void feed_stop(struct feed *f)
-{
-	atomic_store(&f->stopping, true);
-	wake(f);
-}
-
-void feed_reopen(struct feed *f)
-{
-	atomic_store(&f->reopen, true);
-	wake(f);
 }
