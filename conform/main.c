@@ -180,7 +180,8 @@ static bool write_junit(const struct suite *s)
 	bool good = f != NULL;
 	if (good) {
 		report_junit(s, f);
-		good = !ferror(f) & (fclose(f) == 0);
+		good = !ferror(f);
+		good = fclose(f) == 0 && good;
 	}
 	if (!good)
 		fprintf(stderr, "patchbay plugin-test: %s: %s\n", s->wanted->junit, strerror(errno));
