@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from engine import HTTP, engine, of  # noqa: F401  (a fixture)
 from harness import free_port, lines, objects, wait_until
 
@@ -102,6 +104,7 @@ to = down%d
 """
 
 
+@pytest.mark.plain     # with a sanitizer the sink that is up is slower than the sender, and has more waiting than its share
 def test_several_that_are_down_do_not_fill_the_store(engine, receiver):
     ports = [free_port() for _ in "abc"]
     bay = engine(DOWN % "".join(ONE % (i, port, i, "abc"[i], i) for i, port in enumerate(ports)), CORE)
